@@ -1,0 +1,33 @@
+"""Bitrix24's REST API, as far as the telephony of a portal is concerned.
+
+Knows nothing of Home Assistant; needs aiohttp and the standard library only.
+"""
+
+from .client import BatchAnswer, Bitrix24Client, OperatingTime
+from .errors import Bitrix24Error, LastingError, PassingError
+from .telephony import (
+    Answers,
+    RegistrationStatus,
+    SipConnector,
+    SipLine,
+    SipRegistration,
+    Telephony,
+)
+from .webhook import InvalidWebhookUrl, Webhook
+
+__all__ = [
+    "Answers",
+    "BatchAnswer",
+    "Bitrix24Client",
+    "Bitrix24Error",
+    "InvalidWebhookUrl",
+    "LastingError",
+    "OperatingTime",
+    "PassingError",
+    "RegistrationStatus",
+    "SipConnector",
+    "SipLine",
+    "SipRegistration",
+    "Telephony",
+    "Webhook",
+]

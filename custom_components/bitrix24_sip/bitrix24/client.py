@@ -1,0 +1,371 @@
+"""Calls of the portal's REST API over the caller's aiohttp session."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+import json
+import math
+import random
+from time import monotonic
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import aiohttp
+
+from .errors import (
+    Bitrix24Error,
+    ConnectionFailed,
+    HttpsRequired,
+    InsecureConnection,
+    OperatingTimeExceeded,
+    PortalMoved,
+    RequestTimeout,
+    ServerFault,
+    Throttled,
+    UnexpectedAnswer,
+    error_of,
+)
+from .webhook import Webhook
+
+type Params = Mapping[str, str | int]
+type Command = tuple[str, Params]
+
+MAX_COMMANDS = 50  # of one batch, as documented
+PORTAL_CUT = 60.0  # seconds after which the portal cuts a request off, as documented
+REQUEST_SECONDS = PORTAL_CUT + 5.0
+CONNECT_SECONDS = 10.0
+# No answer that is asked for here comes near this; what is larger is not read on.
+MAX_ANSWER_BYTES = 4 * 1024 * 1024
+# Shortest and longest pause before each of the retries, in seconds.
+RETRY_PAUSES: tuple[tuple[float, float], ...] = ((0.5, 1.0), (1.5, 3.0))
+LONGEST_RETRY_AFTER = 3600.0
+OPERATING_WINDOW = 600.0  # seconds over which the portal sums operating time
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingTime:
+    """Server time that a method used in the last 10 minutes, as the portal reports it.
+
+    seconds: used; resets_at: when the oldest minute of it leaves the sum, on this
+    machine's monotonic clock, so that the portal's own clock may be wrong.
+    """
+
+    seconds: float
+    resets_at: float
+
+    def resets_in(self) -> float:
+        """Return the seconds until the oldest minute leaves the sum."""
+        return max(0.0, self.resets_at - monotonic())
+
+
+@dataclass(frozen=True, slots=True)
+class BatchAnswer:
+    """What the commands of one batch answered, by the caller's keys.
+
+    Every key of the batch is in exactly one of the two.
+    """
+
+    results: dict[str, Any]
+    errors: dict[str, Bitrix24Error]
+
+
+@dataclass(slots=True)
+class Statistics:
+    """What this client has done so far."""
+
+    requests: int = 0
+    commands: int = 0
+    retries: int = 0
+    errors: Counter[str] = field(default_factory=Counter)
+
+
+class Bitrix24Client:
+    """A client of one portal's REST API (version 2) with an inbound webhook.
+
+    One request at a time: a portal counts all requests of an address, and a monitor
+    has no business to crowd others out.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        webhook: Webhook,
+        *,
+        user_agent: str = "bitrix24-sip",
+    ) -> None:
+        """Take the session, which should keep no cookies, and the webhook."""
+        self.webhook = webhook
+        self.statistics = Statistics()
+        self.operating: dict[str, OperatingTime] = {}
+        self._session = session
+        self._headers = {
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+            "User-Agent": user_agent,
+        }
+        self._one_at_a_time = asyncio.Lock()
+
+    async def call(
+        self,
+        method: str,
+        params: Params | None = None,
+        *,
+        seconds: float = REQUEST_SECONDS,
+    ) -> Any:
+        """Return the `result` of one method; raise Bitrix24Error.
+
+        seconds: the time for all of it, retries and pauses included.
+        """
+        answer = await self._request(method, dict(params or {}), 1, seconds)
+        self._note_operating_time(method, answer.get("time"))
+        return answer["result"]
+
+    async def batch(
+        self, commands: Mapping[str, Command], *, seconds: float = REQUEST_SECONDS
+    ) -> BatchAnswer:
+        """Run up to 50 commands in one request; raise Bitrix24Error if that fails.
+
+        The keys are the caller's; they should not be numbers, which PHP would turn
+        into a list. A command that fails has its error in the answer.
+        """
+        body = {
+            "halt": 0,
+            "cmd": {
+                key: f"{method}?{urlencode(params, quote_via=quote)}"
+                if params
+                else method
+                for key, (method, params) in commands.items()
+            },
+        }
+        answer = await self._request("batch", body, len(commands), seconds)
+        parts = answer["result"]
+        if not isinstance(parts, dict) or "result" not in parts:
+            raise self._counted(UnexpectedAnswer())
+        results, failures, times = (
+            _by_key(parts.get(part), commands)
+            for part in ("result", "result_error", "result_time")
+        )
+        for key, block in times.items():
+            if key in commands:
+                self._note_operating_time(commands[key][0], block)
+        errors: dict[str, Bitrix24Error] = {}
+        for key, (method, _) in commands.items():
+            if key in failures or key not in results:
+                results.pop(key, None)
+                errors[key] = self._counted(
+                    self._command_error(failures.get(key), method)
+                )
+        return BatchAnswer(
+            {key: results[key] for key in commands if key in results}, errors
+        )
+
+    def _command_error(self, failure: Any, method: str) -> Bitrix24Error:
+        """Return the error of one command of a batch."""
+        error = error_of(failure) if isinstance(failure, dict) else None
+        if error is None:
+            return UnexpectedAnswer()
+        return self._with_reset(error, method)
+
+    def _with_reset(self, error: Bitrix24Error, method: str) -> Bitrix24Error:
+        """Complete an exceeded operating time with the time that the portal last named.
+
+        The error itself carries none.
+        """
+        if (
+            isinstance(error, OperatingTimeExceeded)
+            and error.retry_after is None
+            and (known := self.operating.get(method))
+        ):
+            error.retry_after = known.resets_in()
+        return error
+
+    def _counted(self, error: Bitrix24Error) -> Bitrix24Error:
+        """Count an error by its kind, and hand it on."""
+        self.statistics.errors[error.reason] += 1
+        if self.webhook.is_told_by(str(error)):
+            # Somebody's answer repeats the secret, and would have it logged.
+            return type(error)()
+        return error
+
+    async def _request(
+        self, method: str, body: Mapping[str, Any], commands: int, seconds: float
+    ) -> dict[str, Any]:
+        """POST, again where a fault may be over in a second; return the JSON object.
+
+        The object has a `result` and no error.
+        """
+        data = json.dumps(body).encode()
+        async with self._one_at_a_time:
+            ends = monotonic() + seconds
+            for pause in (*RETRY_PAUSES, None):
+                self.statistics.requests += 1
+                self.statistics.commands += commands
+                answer = await self._attempt(method, data, ends - monotonic())
+                if not isinstance(answer, Bitrix24Error):
+                    return answer
+                error = self._counted(answer)
+                if pause is None or not _may_be_over_soon(error):
+                    break
+                wait = random.uniform(*pause)
+                if monotonic() + wait >= ends:
+                    break
+                self.statistics.retries += 1
+                await asyncio.sleep(wait)
+        raise error
+
+    async def _attempt(
+        self, method: str, data: bytes, seconds: float
+    ) -> dict[str, Any] | Bitrix24Error:
+        """POST once. Errors are returned, not raised.
+
+        So none carries aiohttp's exception along, whose texts may hold the URL.
+        """
+        try:
+            async with (
+                asyncio.timeout(min(seconds, REQUEST_SECONDS)),
+                self._session.post(
+                    f"{self.webhook.url}{method}",
+                    data=data,
+                    headers=self._headers,
+                    allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(
+                        total=None, sock_connect=CONNECT_SECONDS
+                    ),
+                ) as response,
+            ):
+                if 300 <= response.status < 400:
+                    return self._redirected(response.headers.get("Location", ""))
+                text = await _read(response)
+                if text is None:
+                    return UnexpectedAnswer()
+                return self._understood(text, response, method)
+        except aiohttp.ConnectionTimeoutError:
+            return ConnectionFailed()
+        except TimeoutError:
+            return RequestTimeout()
+        except aiohttp.ClientSSLError, aiohttp.ServerFingerprintMismatch:
+            return InsecureConnection()
+        except aiohttp.ClientPayloadError, aiohttp.ClientConnectionError, OSError:
+            return ConnectionFailed()
+        except aiohttp.ClientError, UnicodeError, ValueError:
+            return UnexpectedAnswer()
+
+    def _understood(
+        self, text: str, response: aiohttp.ClientResponse, method: str
+    ) -> dict[str, Any] | Bitrix24Error:
+        """Return the JSON object in an answer's text, or the error that it is."""
+        try:
+            answer = json.loads(text)
+        except ValueError, RecursionError:
+            return self._not_json(response)
+        if not isinstance(answer, dict):
+            return UnexpectedAnswer()
+        error = error_of(answer, response.status)
+        if error is None and "result" in answer:
+            return answer
+        if error is None:
+            return UnexpectedAnswer()
+        if isinstance(error, Throttled):
+            error.retry_after = _retry_after(response)
+        return self._with_reset(error, method)
+
+    def _not_json(self, response: aiohttp.ClientResponse) -> Bitrix24Error:
+        """Return what an answer means that is not JSON: mostly a front server's page."""
+        if response.status == HTTPStatus.TOO_MANY_REQUESTS:
+            return Throttled(retry_after=_retry_after(response))
+        if response.status == HTTPStatus.GATEWAY_TIMEOUT:
+            return RequestTimeout()
+        if response.status >= 500:
+            fault = ServerFault(f"HTTP {response.status}")
+            fault.retry_after = _retry_after(response)
+            return fault
+        return UnexpectedAnswer()
+
+    def _redirected(self, location: str) -> Bitrix24Error:
+        """Return what a redirect means. It is never followed: it would take the secret.
+
+        A renamed portal answers at its old host with the new one, the path unchanged.
+        """
+        try:
+            new, old = urlsplit(location), urlsplit(self.webhook.url)
+            new_host = f"{new.hostname}:{new.port}" if new.port else new.hostname
+        except ValueError:
+            return UnexpectedAnswer()
+        if (
+            not new_host
+            or not new.path.startswith(old.path)
+            or self.webhook.is_told_by(new_host)
+        ):
+            return UnexpectedAnswer()
+        if new.hostname == old.hostname:
+            return HttpsRequired() if old.scheme == "http" else UnexpectedAnswer()
+        return PortalMoved(new_host) if new.scheme == "https" else UnexpectedAnswer()
+
+    def _note_operating_time(self, method: str, block: Any) -> None:
+        """Keep the operating time that an answer's `time` block reports, if it does.
+
+        The time until the reset is taken within the portal's own clock.
+        """
+        if not isinstance(block, dict):
+            return
+        used = _number(block.get("operating"))
+        reset = _number(block.get("operating_reset_at"))
+        finish = _number(block.get("finish"))
+        if used is not None and reset is not None and finish is not None:
+            resets_in = min(max(reset - finish, 0.0), OPERATING_WINDOW)
+            self.operating[method] = OperatingTime(used, monotonic() + resets_in)
+
+
+def _may_be_over_soon(error: Bitrix24Error) -> bool:
+    """Return whether it is worth asking again within seconds.
+
+    Not after a time-out: the portal worked on the request until the end of its time.
+    """
+    if isinstance(error, OperatingTimeExceeded | InsecureConnection):
+        return False
+    return (
+        isinstance(error, ConnectionFailed | ServerFault | Throttled)
+        and error.retry_after is None
+    )
+
+
+def _retry_after(response: aiohttp.ClientResponse) -> float | None:
+    """Return the seconds of a `Retry-After` header, where there is a sensible one."""
+    value = response.headers.get("Retry-After", "")
+    if not (value.isascii() and value.isdigit() and len(value) < 9):
+        return None
+    return min(float(value), LONGEST_RETRY_AFTER)
+
+
+async def _read(response: aiohttp.ClientResponse) -> str | None:
+    """Return the text of an answer, None where it is too long to be one."""
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES:
+            response.close()
+            return None
+    return body.decode("utf-8-sig")
+
+
+def _number(value: Any) -> float | None:
+    """Return a number of a `time` block, which may be written as a string, or None."""
+    try:
+        number = float(value)
+    except TypeError, ValueError, OverflowError:
+        return None
+    return number if math.isfinite(number) and number >= 0.0 else None
+
+
+def _by_key(part: Any, commands: Mapping[str, Command]) -> dict[str, Any]:
+    """Return one part of a batch's answer as a map by key.
+
+    PHP encodes an empty map as `[]`, and one with the keys 0, 1, 2… as a list.
+    """
+    if isinstance(part, dict):
+        return dict(part)
+    if isinstance(part, list):
+        return {str(at): value for at, value in enumerate(part)}
+    return {}

@@ -1,0 +1,283 @@
+"""What can go wrong between a caller and a Bitrix24 portal, and who can mend it.
+
+One small tree. Its two halves are what a caller has to know first: a `PassingError`
+goes away by itself, a `LastingError` stays until somebody acts. The leaves say what
+that somebody has to do; `reason` is the leaf's name for translations and tables.
+
+An error is told apart by the portal's `error` and `error_description`; the HTTP status
+is only a hint, because documentation and server disagree on it (the documentation has
+403 and 503 where the server sends 401).
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+
+class Bitrix24Error(Exception):
+    """Base of all errors of the portal's REST API. Its text never holds the secret.
+
+    `code` is the portal's own error code, where it gave one.
+    """
+
+    reason: ClassVar[str]
+    meaning: ClassVar[str]
+    # Whether an error of one command concerns the whole portal.
+    code: str
+
+    def __init__(self, code: str = "") -> None:
+        """Take the portal's error code."""
+        self.code = code
+        super().__init__(f"{self.meaning} ({code})" if code else self.meaning)
+
+
+class PassingError(Bitrix24Error):
+    """A fault that goes away by itself: ask again later.
+
+    `retry_after`: seconds after which to ask again, where the portal named a time.
+    """
+
+    reason = "server_error"
+    meaning = "the portal did not answer"
+    retry_after: float | None = None
+
+
+class ConnectionFailed(PassingError):
+    """No connection: unknown host, refused, reset, closed half-way."""
+
+    reason = "cannot_connect"
+    meaning = "no connection to the portal"
+
+
+class InsecureConnection(ConnectionFailed):
+    """The portal's TLS certificate could not be verified."""
+
+    reason = "insecure_connection"
+    meaning = "the portal's TLS certificate could not be verified"
+
+
+class RequestTimeout(PassingError):
+    """No whole answer in time, or the portal cut the request off after 60 seconds."""
+
+    reason = "timeout"
+    meaning = "the portal took too long to answer"
+
+
+class ServerFault(PassingError):
+    """The portal's own fault: 5xx, or one of its internal error codes."""
+
+    reason = "server_error"
+    meaning = "the portal has an internal problem"
+
+
+class UnexpectedAnswer(PassingError):
+    """Not an answer of a Bitrix24 portal: a web page, not JSON, or of a wrong shape."""
+
+    reason = "not_bitrix24"
+    meaning = "the answer is not one of a Bitrix24 portal"
+
+
+class UnknownError(PassingError):
+    """An error code that this library does not know."""
+
+    reason = "unknown_error"
+    meaning = "the portal answered with an unknown error"
+
+
+class RegistrationNotFound(PassingError):
+    """`REG_ID_NOT_FOUND`: no such registration, or the telephony provider is silent.
+
+    The portal gives this code for every failure of `voximplant.sip.status`, so on its
+    own it is no proof that the registration is gone.
+    """
+
+    reason = "registration_not_found"
+    meaning = "the portal has no status for this registration"
+
+
+class Throttled(PassingError):
+    """The portal asks for fewer requests. `retry_after`: seconds to wait."""
+
+    reason = "throttled"
+    meaning = "the portal limits the number of requests"
+
+    def __init__(self, code: str = "", retry_after: float | None = None) -> None:
+        """Take the error code and the seconds to wait."""
+        super().__init__(code)
+        self.retry_after = retry_after
+
+
+class OperatingTimeExceeded(Throttled):
+    """A method used up its operating time of the last 10 minutes."""
+
+    reason = "operating_time_exceeded"
+    meaning = "the portal's limit of operating time is used up"
+
+
+class LastingError(Bitrix24Error):
+    """A fault that stays until somebody acts."""
+
+    reason = "unknown_error"
+    meaning = "the portal refuses the request"
+
+
+class InvalidWebhook(LastingError):
+    """The webhook is not valid (any more): a new one is needed."""
+
+    reason = "invalid_webhook"
+    meaning = "the portal does not accept the webhook"
+
+
+class MissingScope(LastingError):
+    """The webhook lacks the right `telephony`."""
+
+    reason = "missing_scope"
+    meaning = "the webhook lacks the right to telephony"
+
+
+class MissingPermission(LastingError):
+    """The webhook's owner lacks the permission "Manage numbers: change"."""
+
+    reason = "missing_permission"
+    meaning = "the webhook's owner may not manage telephone numbers"
+
+
+class PlanRestricted(LastingError):
+    """The portal's plan or subscription has no REST API."""
+
+    reason = "plan_restricted"
+    meaning = "the portal's plan does not include the REST API"
+
+
+class PortalClosed(LastingError):
+    """The portal is deleted, closed, or blocked."""
+
+    reason = "portal_closed"
+    meaning = "the portal is closed, deleted or blocked"
+
+
+class PortalOverloaded(LastingError):
+    """Bitrix24 blocked this webhook for overload; a new webhook works at once."""
+
+    reason = "portal_overloaded"
+    meaning = "the webhook is blocked because of overload"
+
+
+class TelephonyMissing(LastingError):
+    """The portal has no telephony, or the URL is not that of its REST API."""
+
+    reason = "telephony_missing"
+    meaning = "the portal does not know this method"
+
+
+class HttpsRequired(LastingError):
+    """The portal wants https."""
+
+    reason = "https_required"
+    meaning = "the portal accepts https only"
+
+
+class PortalMoved(LastingError):
+    """The portal answers at another host: `new_host`. Nothing was sent there."""
+
+    reason = "portal_moved"
+    meaning = "the portal has moved to another address"
+
+    def __init__(self, new_host: str) -> None:
+        """Take the host (with its port, where it is not the usual one)."""
+        super().__init__()
+        self.new_host = new_host
+
+
+# The portal's codes, upper case, each with its one meaning. `ACCESS_DENIED`,
+# `OPERATION_TIME_LIMIT` and the like, which need more than the code, stand below.
+_BY_CODE: Mapping[str, type[Bitrix24Error]] = {
+    "INVALID_CREDENTIALS": InvalidWebhook,
+    "NO_AUTH_FOUND": InvalidWebhook,
+    "AUTHORIZATION_ERROR": InvalidWebhook,
+    "EXPIRED_TOKEN": InvalidWebhook,
+    "INVALID_TOKEN": InvalidWebhook,
+    "USER_ACCESS_ERROR": InvalidWebhook,
+    "APPLICATION_NOT_FOUND": InvalidWebhook,
+    "WRONG_AUTH_TYPE": InvalidWebhook,
+    "INSUFFICIENT_SCOPE": MissingScope,
+    "ALLOWED_ONLY_INTRANET_USER": MissingPermission,
+    "PAYMENT_REQUIRED": PlanRestricted,
+    "VERIFICATION_NEEDED": PlanRestricted,
+    "PORTAL_DELETED": PortalClosed,
+    "OVERLOAD_LIMIT": PortalOverloaded,
+    "ERROR_METHOD_NOT_FOUND": TelephonyMissing,
+    "BITRIX_REST_V3_EXCEPTION_METHODNOTFOUNDEXCEPTION": TelephonyMissing,
+    "REG_ID_NOT_FOUND": RegistrationNotFound,
+    "INVALID_REQUEST": HttpsRequired,
+    "CONNECT_ERROR": ServerFault,
+    "CONNECTION_ERROR": ServerFault,
+    "ERROR_CORE": ServerFault,
+    "INTERNAL_SERVER_ERROR": ServerFault,
+    "ERROR_UNEXPECTED_ANSWER": ServerFault,
+    "INTERNAL_WRONG_TRANSPORT": ServerFault,
+    "INTERNAL_WRONG_HANDLER_CLASS": ServerFault,
+    "WRONG_ENCODING": ServerFault,
+    "QUERY_LIMIT_EXCEEDED": Throttled,
+    "OPERATION_TIME_LIMIT": OperatingTimeExceeded,
+}
+
+_PLAN_WORDS = ("commercial plan", "subscription", "extended plan", "license")
+
+
+def error_of(answer: Mapping[str, Any], status: int = 200) -> Bitrix24Error | None:
+    """Return the error that an answer (or a command's part of a batch) holds, if any.
+
+    answer: the decoded JSON object; status: the HTTP status, 200 inside a batch.
+    An error is where `error` stands, even empty, or an `error_description` without a
+    `result`.
+    """
+    if "error" not in answer and not (
+        "error_description" in answer and "result" not in answer
+    ):
+        return None
+    code = answer.get("error")
+    if isinstance(code, Mapping):  # the form of REST version 3
+        code = code.get("code")
+    shown = _presentable(code)
+    text = str(answer.get("error_description") or "").casefold()
+    return _class_of(shown.upper(), text, status)(shown)
+
+
+def _presentable(code: object) -> str:
+    """Return an error code fit for a log line: short, and of plain characters."""
+    if not isinstance(code, str | int):
+        return ""
+    return "".join(
+        c for c in str(code)[:64] if c.isascii() and (c.isalnum() or c in "_.-")
+    )
+
+
+def _class_of(code: str, text: str, status: int) -> type[Bitrix24Error]:
+    """Return the class for a code (upper case), a description (lower case), a status."""
+    if code == "ACCESS_DENIED":
+        return _class_of_access_denied(text, status)
+    if code == "ERROR_OAUTH":
+        return PortalClosed if "quota" in text else InvalidWebhook
+    if code.startswith("PORTAL_BLOCKED"):
+        return PortalClosed
+    if known := _BY_CODE.get(code):
+        return known
+    if "rate limit" in text or status == 429:
+        return Throttled
+    if "current license" in text:
+        return PlanRestricted
+    # An exception that was thrown without a code arrives as "", "0" or digits.
+    if status >= 500 or not code or code.isdigit():
+        return ServerFault
+    return UnknownError
+
+
+def _class_of_access_denied(text: str, status: int) -> type[Bitrix24Error]:
+    """Tell the meanings of `ACCESS_DENIED` apart, which only its text does."""
+    if any(word in text for word in _PLAN_WORDS):
+        return PlanRestricted
+    if "authorized" in text or "authorization required" in text:
+        return InvalidWebhook
+    if text.strip() == "access denied!" or status != 401:
+        return MissingPermission
+    return PlanRestricted

@@ -1,0 +1,365 @@
+"""The telephony methods of the portal's REST API, and what they answer.
+
+All of them need the scope `telephony`, and the permission "Manage numbers: change" of
+the webhook's owner. Not used: `voximplant.sip.get`, which answers SIP passwords.
+
+What cannot be read is an `UnexpectedAnswer` for that one thing; it never becomes a
+wrong value. Numbers may arrive as strings, and an empty object as PHP's `[]`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+import html
+import re
+from time import monotonic
+from typing import Any
+
+from .client import MAX_COMMANDS, Bitrix24Client, Command
+from .errors import (
+    Bitrix24Error,
+    InvalidWebhook,
+    LastingError,
+    MissingScope,
+    PassingError,
+    RequestTimeout,
+    Throttled,
+    UnexpectedAnswer,
+)
+from .pacing import BatchPlanner
+
+SCOPE = "telephony"
+STATUS_METHOD = "voximplant.sip.status"
+LINES_METHOD = "voximplant.line.get"
+CONNECTOR_METHOD = "voximplant.sip.connector.status"
+
+MAX_TITLE = 100  # characters of a line's title that are kept
+MAX_MESSAGE = 255  # characters of an error message that are kept
+MAX_REG_ID = 2**63 - 1
+# A request that can have no more than this many seconds is not begun.
+SHORTEST_REQUEST = 1.0
+
+# `PAID` is a boolean in the documentation, and passed on from elsewhere by the server.
+_YES_NO = {"true": True, "1": True, "y": True, "false": False, "0": False, "n": False}
+_REG_KEY = re.compile(r"reg([1-9][0-9]{0,18})")
+_NOT_SHOWN = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\s]+"
+)
+
+
+class RegistrationStatus(StrEnum):
+    """The documented values of `STATUS_RESULT`."""
+
+    SUCCESS = "success"
+    ERROR = "error"
+    IN_PROGRESS = "in_progress"
+    WAIT = "wait"
+
+
+@dataclass(frozen=True, slots=True)
+class SipRegistration:
+    """One answer of `voximplant.sip.status`.
+
+    reg_id: `REG_ID`; status_result: `STATUS_RESULT` as the portal says it, which may be
+    a word that is not documented; status_code: the SIP response code of the REGISTER,
+    None while there is none; error_message: the text for it, "" where there is none;
+    last_updated: when the registration last changed, UTC (the portal names no zone).
+    """
+
+    reg_id: int
+    status_result: str
+    status_code: int | None = None
+    error_message: str = ""
+    last_updated: datetime | None = None
+
+    @property
+    def status(self) -> RegistrationStatus | None:
+        """The status, None for a word that is not documented."""
+        try:
+            return RegistrationStatus(self.status_result)
+        except ValueError:
+            return None
+
+    @property
+    def registered(self) -> bool:
+        """Whether the line is registered: only "success" ever says so."""
+        return self.status_result == RegistrationStatus.SUCCESS
+
+    @property
+    def settled(self) -> bool:
+        """Whether this is the portal's final word, rather than a passing state."""
+        return self.registered or self.status_result == RegistrationStatus.ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class SipLine:
+    """A Cloud PBX line that the portal lists. title: "" where there is none."""
+
+    reg_id: int
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SipConnector:
+    """The portal's paid option "SIP Connector". paid_until is None when not paid."""
+
+    paid: bool | None = None
+    paid_until: datetime | None = None
+    free_minutes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What one poll brought. None: not asked."""
+
+    registrations: dict[int, SipRegistration | Bitrix24Error]
+    lines: dict[int, SipLine] | Bitrix24Error | None = None
+    connector: SipConnector | Bitrix24Error | None = None
+
+
+class Telephony:
+    """The telephony of one portal."""
+
+    def __init__(self, client: Bitrix24Client) -> None:
+        """Take the client of the portal."""
+        self.client = client
+        self.planner = BatchPlanner(MAX_COMMANDS)
+        # What the commands of the last poll answered, unread, for diagnostics.
+        self.last_results: list[Any] = []
+
+    async def prove(self) -> dict[int, SipLine]:
+        """Return the portal's lines if the webhook can do all that is needed; or raise.
+
+        One request. `profile` needs no right, so it tells a dead webhook from a missing
+        right; it is empty where the webhook's owner was dismissed.
+        """
+        answer = await self.client.batch(
+            {
+                "profile": ("profile", {}),
+                "scope": ("scope", {}),
+                "lines": (LINES_METHOD, {}),
+            }
+        )
+        if answer.results.get("profile") == []:
+            raise InvalidWebhook
+        scope = answer.results.get("scope")
+        if isinstance(scope, list) and SCOPE not in scope:
+            raise MissingScope
+        for error in answer.errors.values():
+            raise error
+        return parse_lines(answer.results["lines"])
+
+    async def registration_statuses(
+        self, reg_ids: Iterable[int], *, seconds: float = 60.0
+    ) -> dict[int, SipRegistration | Bitrix24Error]:
+        """Ask for the status of registrations; per REG_ID its answer or its error."""
+        return (await self.ask(reg_ids, seconds=seconds)).registrations
+
+    async def lines(self) -> dict[int, SipLine]:
+        """Return the portal's Cloud PBX lines by REG_ID."""
+        return parse_lines(await self.client.call(LINES_METHOD))
+
+    async def connector(self) -> SipConnector:
+        """Return the state of the portal's SIP Connector."""
+        return parse_connector(await self.client.call(CONNECTOR_METHOD))
+
+    async def ask(
+        self,
+        reg_ids: Iterable[int],
+        *,
+        with_lines: bool = False,
+        with_connector: bool = False,
+        seconds: float = 60.0,
+    ) -> Answers:
+        """Ask all that is wanted in as few requests as the portal's pace allows.
+
+        One request after the other, within `seconds` altogether. Raises a Bitrix24Error
+        where the portal answered none of them, or refuses them all for good; otherwise
+        what failed has its error in the answer.
+        """
+        reg_ids = list(reg_ids)
+        extras: dict[str, Command] = {}
+        if with_lines:
+            extras["lines"] = (LINES_METHOD, {})
+        if with_connector:
+            extras["connector"] = (CONNECTOR_METHOD, {})
+        plan = self.planner.plan(reg_ids, len(extras), seconds)
+        if not plan.requests:  # no line is due, but whether the portal answers is asked
+            return await self.ask(reg_ids, with_lines=True, seconds=seconds)
+        results: dict[str, Any] = {}
+        errors: dict[str, Bitrix24Error] = {
+            _key(reg_id): RequestTimeout() for reg_id in plan.postponed
+        }
+        ends = monotonic() + seconds
+        answered = False
+        failure: Bitrix24Error | None = None
+        for at, chunk in enumerate(plan.requests):
+            commands = dict(extras) if at == 0 else {}
+            commands |= {_key(r): (STATUS_METHOD, {"REG_ID": r}) for r in chunk}
+            left = ends - monotonic()
+            if failure or left < SHORTEST_REQUEST:
+                errors |= dict.fromkeys(commands, failure or RequestTimeout())
+                self.planner.not_reached(chunk)
+                continue
+            begun = monotonic()
+            try:
+                answer = await self.client.batch(
+                    commands, seconds=plan.seconds_for(at, left)
+                )
+            except RequestTimeout as error:
+                errors |= dict.fromkeys(commands, error)
+                self.planner.lost(chunk, len(commands), monotonic() - begun)
+            except PassingError as error:
+                errors |= dict.fromkeys(commands, error)
+                failure = error  # the other requests would only meet it again
+            else:
+                answered = True
+                results |= answer.results
+                errors |= answer.errors
+                silent = {r for r in chunk if _key(r) in answer.errors}
+                took = monotonic() - begun
+                self.planner.answered(chunk, silent, len(commands), took)
+        self.last_results = list(results.values())
+        asked = [_key(r) for chunk in plan.requests for r in chunk] or list(extras)
+        _raise_common_failure([errors.get(key) for key in asked], answered)
+        return Answers(
+            {r: _parsed(_key(r), results, errors, r) for r in reg_ids},
+            _parsed("lines", results, errors) if with_lines else None,
+            _parsed("connector", results, errors) if with_connector else None,
+        )
+
+
+def _raise_common_failure(failures: list[Bitrix24Error | None], answered: bool) -> None:
+    """Raise where all that was asked failed for one and the same reason.
+
+    That is: no request was answered, or the portal refuses every command for a reason
+    that concerns them all.
+    """
+    first = failures[0] if failures else None
+    if first is None or None in failures:
+        return
+    common = isinstance(first, LastingError | Throttled) and all(
+        type(failure) is type(first) for failure in failures
+    )
+    if common or not answered:
+        raise first
+
+
+def _key(reg_id: int) -> str:
+    """Return a batch's key for a registration; not a number, which PHP would renumber."""
+    return f"s{reg_id}"
+
+
+def _parsed(
+    key: str,
+    results: dict[str, Any],
+    errors: dict[str, Bitrix24Error],
+    reg_id: int | None = None,
+) -> Any:
+    """Return what a command answered, read, or its error."""
+    if key in errors:
+        return errors[key]
+    try:
+        if reg_id is not None:
+            return parse_registration(results[key], reg_id)
+        return _PARSERS[key](results[key])
+    except UnexpectedAnswer as error:
+        return error
+
+
+def parse_registration(result: Any, reg_id: int) -> SipRegistration:
+    """Read a result of `voximplant.sip.status` for a REG_ID; raise UnexpectedAnswer.
+
+    Without a status, or with another line's REG_ID, it says nothing about this line.
+    """
+    if not isinstance(result, dict):
+        raise UnexpectedAnswer
+    word = result.get("STATUS_RESULT")
+    answered_id = result.get("REG_ID")
+    if not isinstance(word, str) or not (word := clean(word, 64).lower()):
+        raise UnexpectedAnswer
+    if answered_id is not None and parse_int(answered_id) != reg_id:
+        raise UnexpectedAnswer
+    code = parse_int(result.get("STATUS_CODE"))
+    message = result.get("ERROR_MESSAGE")
+    return SipRegistration(
+        reg_id=reg_id,
+        status_result=word,
+        status_code=code if code is not None and 100 <= code <= 999 else None,
+        error_message=clean(message, MAX_MESSAGE) if isinstance(message, str) else "",
+        last_updated=parse_time(result.get("LAST_UPDATED")),
+    )
+
+
+def parse_lines(result: Any) -> dict[int, SipLine]:
+    """Read a result of `voximplant.line.get`: keys `reg<REG_ID>`; raise UnexpectedAnswer.
+
+    Other keys are office PBXs (`sip…`) and rented numbers. Titles are HTML-escaped.
+    """
+    if result == []:
+        return {}
+    if not isinstance(result, dict):
+        raise UnexpectedAnswer
+    lines = {}
+    for key, title in result.items():
+        if (match := _REG_KEY.fullmatch(key)) and (reg_id := parse_reg_id(match[1])):
+            escaped = title[: MAX_TITLE * 8] if isinstance(title, str) else ""
+            text = clean(html.unescape(escaped), MAX_TITLE)
+            lines[reg_id] = SipLine(reg_id, text)
+    return lines
+
+
+def parse_connector(result: Any) -> SipConnector:
+    """Read a result of `voximplant.sip.connector.status`; raise UnexpectedAnswer."""
+    if not isinstance(result, dict):
+        raise UnexpectedAnswer
+    paid = _YES_NO.get(str(result.get("PAID")).strip().lower())
+    minutes = parse_int(result.get("FREE_MINUTES"))
+    return SipConnector(
+        paid=paid,
+        paid_until=parse_time(result.get("PAID_DATE_END")) if paid else None,
+        free_minutes=minutes if minutes is not None and 0 <= minutes < 10**6 else None,
+    )
+
+
+_PARSERS = {"lines": parse_lines, "connector": parse_connector}
+
+
+def parse_reg_id(value: Any) -> int | None:
+    """Return a REG_ID, a positive integer, or None."""
+    number = parse_int(value)
+    return number if number is not None and 0 < number <= MAX_REG_ID else None
+
+
+def parse_int(value: Any) -> int | None:
+    """Return a whole number that may be written as a string, or None."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"\s*-?[0-9]{1,19}\s*", value, re.ASCII):
+        return int(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return None
+
+
+def parse_time(value: Any) -> datetime | None:
+    """Return a point in time, in UTC, or None. Without a zone it is read as UTC."""
+    if not isinstance(value, str):
+        return None
+    try:
+        time = datetime.fromisoformat(value.strip())
+        time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except ValueError, OverflowError:
+        return None
+    return time if 2000 <= time.year < 2200 else None
+
+
+def clean(text: str, length: int) -> str:
+    """Return text on one line without control characters, cut to a length."""
+    text = _NOT_SHOWN.sub(" ", text[: length * 4]).strip()
+    # Half a surrogate pair can stand in JSON, but in no state and in no file.
+    text = text.encode("utf-8", "replace").decode()
+    return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"

@@ -1,0 +1,155 @@
+"""The inbound webhook: the portal's address, its user, and the secret."""
+
+from dataclasses import dataclass, field
+import ipaddress
+import re
+from urllib.parse import SplitResult, urlsplit
+
+# What people copy along with an address: quotes, brackets, a BOM, zero-width spaces.
+_WRAPPING = " \t\r\n\"'`<>«»“”\ufeff\u200b\u200c\u200d\u2060\u00a0"
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+_LOCAL_SUFFIXES = (".local", ".lan", ".home.arpa", ".internal", ".localhost")
+_HOST = re.compile(r"[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?|\[[0-9a-f:.]+\]")
+# The longest piece of the secret that may be seen anywhere, in characters.
+_SHOWN_AT_MOST = 4
+
+
+class InvalidWebhookUrl(ValueError):
+    """What was pasted is not an inbound webhook. `reason` names what is wrong.
+
+    Reasons: `not_a_url`, `not_a_webhook` (an address, but not of a webhook),
+    `no_user_id`, `no_code` (part of it was not copied), `user_info` (it has a user
+    name and a password) and `insecure` (http to a host that is not a private one).
+    """
+
+    def __init__(self, reason: str) -> None:
+        """Take the reason; the text never holds what was pasted."""
+        super().__init__(f"not an inbound webhook: {reason}")
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """An inbound webhook of a portal, in its one normal form.
+
+    base: scheme, host, port and path up to `/rest/`, as `https://acme.bitrix24.com`;
+    host: the host, with the port where it is not the scheme's own;
+    user_id: the number of the user to whom it belongs; code: the secret.
+    """
+
+    base: str
+    host: str
+    user_id: int = field(repr=False)
+    code: str = field(repr=False)
+
+    @classmethod
+    def parse(cls, text: str) -> Webhook:
+        """Return the webhook in what somebody pasted; raise InvalidWebhookUrl.
+
+        Takes spaces and quotes around it, a missing scheme or trailing slash, a method
+        and a query at its end, capitals and an internationalised name in the host, a
+        port, and a path before `/rest/` (a self-hosted portal behind a proxy).
+        """
+        parts = _split(text.strip(_WRAPPING))
+        host = _host(parts)
+        if parts.scheme == "http" and not _is_private(parts.hostname or ""):
+            raise InvalidWebhookUrl("insecure")
+        prefix, user_id, code = _path(parts.path)
+        return cls(f"{parts.scheme}://{host}{prefix}", host, user_id, code)
+
+    @property
+    def url(self) -> str:
+        """The whole webhook, with its secret and a slash at the end."""
+        return f"{self.base}/rest/{self.user_id}/{self.code}/"
+
+    @property
+    def portal(self) -> str:
+        """The portal's address without the scheme: what tells two portals apart."""
+        return self.base.partition("://")[2]
+
+    def is_told_by(self, text: str) -> bool:
+        """Return whether a text holds the secret, or more than 4 characters of it."""
+        if len(self.code) <= _SHOWN_AT_MOST:
+            return self.code in text
+        length = _SHOWN_AT_MOST + 1
+        return any(
+            self.code[at : at + length] in text
+            for at in range(len(self.code) - length + 1)
+        )
+
+    def __str__(self) -> str:
+        """Show the host only."""
+        return self.host
+
+    def __repr__(self) -> str:
+        """Show the host only."""
+        return f"<Webhook of {self.host}>"
+
+
+def _split(text: str) -> SplitResult:
+    """Split an address into its parts, as far as that can be done at all."""
+    if "://" not in text:
+        text = f"https://{text}"
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        raise InvalidWebhookUrl("not_a_url") from None
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
+        raise InvalidWebhookUrl("not_a_url")
+    if parts.username is not None or parts.password is not None:
+        raise InvalidWebhookUrl("user_info")
+    return parts
+
+
+def _host(parts: SplitResult) -> str:
+    """Return the host in lower case and ASCII, with the port where it says something."""
+    host = (parts.hostname or "").rstrip(".")
+    if not host.isascii():
+        try:
+            host = host.encode("idna").decode("ascii")
+        except UnicodeError:
+            raise InvalidWebhookUrl("not_a_url") from None
+    if ":" in host:
+        host = f"[{host}]"
+    if not _HOST.fullmatch(host):
+        raise InvalidWebhookUrl("not_a_url")
+    if parts.port in (None, _DEFAULT_PORTS[parts.scheme]):
+        return host
+    return f"{host}:{parts.port}"
+
+
+def _path(path: str) -> tuple[str, int, str]:
+    """Return prefix, user id and code of a path `PREFIX/rest/USER_ID/CODE[/METHOD]`."""
+    segments = [segment for segment in path.split("/") if segment]
+    places = [at for at, segment in enumerate(segments) if segment == "rest"]
+    if not places:
+        raise InvalidWebhookUrl("not_a_webhook")
+    # A portal may lie below a path that has a "rest" of its own: the last one that a
+    # number follows is meant.
+    found = "no_code"
+    for at in reversed(places):
+        rest = segments[at + 1 :]
+        if rest[:1] == ["api"]:  # the address of REST version 3
+            rest = rest[1:]
+        if not rest:
+            continue
+        if not re.fullmatch(r"[1-9][0-9]{0,17}", rest[0]):
+            found = "no_user_id"
+            continue
+        if len(rest) == 1:
+            continue
+        if len(rest) > 3:
+            found = "not_a_webhook"
+            continue
+        return "".join(f"/{s}" for s in segments[:at]), int(rest[0]), rest[1]
+    raise InvalidWebhookUrl(found)
+
+
+def _is_private(host: str) -> bool:
+    """Return whether a host is one of a private network, or this machine."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost" or "." not in host or host.endswith(_LOCAL_SUFFIXES)
+    return address.is_private or address.is_loopback
