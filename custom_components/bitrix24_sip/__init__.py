@@ -1,0 +1,78 @@
+"""The Bitrix24 SIP integration: the health of a portal's SIP registrations."""
+
+from homeassistant.const import CONF_VERIFY_SSL, Platform
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import config_validation as cv, device_registry as dr
+from homeassistant.helpers.typing import ConfigType
+
+from .bitrix24 import Telephony, Webhook
+from .config_flow import Bitrix24SipConfigFlow
+from .connection import async_create_client
+from .const import CONF_WEBHOOK, DOMAIN, LOGGER
+from .coordinator import Bitrix24SipConfigEntry, Bitrix24SipCoordinator, reg_id_of
+from .entity import portal_device_info
+from .issues import async_delete_issues
+from .services import async_setup_services
+
+PLATFORMS = [Platform.BINARY_SENSOR, Platform.EVENT, Platform.SENSOR]
+CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
+
+
+async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
+    """Register what there is without any portal: the action."""
+    async_setup_services(hass)
+    return True
+
+
+async def async_setup_entry(hass: HomeAssistant, entry: Bitrix24SipConfigEntry) -> bool:
+    """Set up a portal from a config entry."""
+    client = await async_create_client(
+        hass, Webhook.parse(entry.data[CONF_WEBHOOK]), entry.data[CONF_VERIFY_SSL]
+    )
+    coordinator = Bitrix24SipCoordinator(hass, entry, Telephony(client))
+    await coordinator.async_config_entry_first_refresh()
+    portal = dr.async_get(hass).async_get_or_create(
+        config_entry_id=entry.entry_id, **portal_device_info(entry)
+    )
+    coordinator.portal_device_id = portal.id
+    entry.runtime_data = coordinator
+    await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    return True
+
+
+async def async_unload_entry(
+    hass: HomeAssistant, entry: Bitrix24SipConfigEntry
+) -> bool:
+    """Unload a portal."""
+    unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+    if unloaded:
+        async_delete_issues(hass, entry.entry_id)
+    return unloaded
+
+
+async def async_remove_entry(
+    hass: HomeAssistant, entry: Bitrix24SipConfigEntry
+) -> None:
+    """Leave nothing behind of a portal that is removed, even if it never was set up."""
+    async_delete_issues(hass, entry.entry_id)
+
+
+async def async_migrate_entry(
+    hass: HomeAssistant, entry: Bitrix24SipConfigEntry
+) -> bool:
+    """Refuse an entry of a newer version, which says things that this one cannot know."""
+    if entry.version > Bitrix24SipConfigFlow.VERSION:
+        LOGGER.error(
+            "%s was set up by a newer version of Bitrix24 SIP: update the integration",
+            entry.title,
+        )
+        return False
+    return True
+
+
+async def async_remove_config_entry_device(
+    hass: HomeAssistant, entry: Bitrix24SipConfigEntry, device: dr.AnyDeviceEntry
+) -> bool:
+    """Let somebody delete a line's device, where the portal no longer has the line."""
+    reg_id = reg_id_of(device, entry.entry_id)
+    return reg_id is not None and reg_id not in entry.runtime_data.data.lines

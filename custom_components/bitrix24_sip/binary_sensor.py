@@ -1,0 +1,108 @@
+"""Binary sensors: is a line registered, does the portal answer."""
+
+from dataclasses import dataclass
+from typing import override
+
+from homeassistant.components.binary_sensor import (  # type: ignore[attr-defined]
+    BinarySensorDeviceClass,
+    BinarySensorEntity,
+    BinarySensorEntityDescription,
+)
+from homeassistant.const import EntityCategory
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .bitrix24 import SipRegistration
+from .coordinator import Bitrix24SipConfigEntry
+from .entity import (
+    LineEntity,
+    PortalEntity,
+    PortalEntityDescription,
+    add_line_entities,
+    connector_known,
+    lines_known,
+)
+
+PARALLEL_UPDATES = 0  # the coordinator is the only one to ask
+
+
+@dataclass(frozen=True, kw_only=True)
+class PortalBinarySensorDescription(
+    PortalEntityDescription, BinarySensorEntityDescription
+):
+    """A binary sensor of a portal."""
+
+
+REGISTRATION = BinarySensorEntityDescription(
+    key="registration",
+    translation_key="registration",
+    device_class=BinarySensorDeviceClass.CONNECTIVITY,
+)
+
+PORTAL = (
+    PortalBinarySensorDescription(
+        key="portal",
+        translation_key="portal",
+        device_class=BinarySensorDeviceClass.CONNECTIVITY,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value_fn=lambda state: state.error is None,
+    ),
+    PortalBinarySensorDescription(
+        key="lines",
+        translation_key="lines",
+        device_class=BinarySensorDeviceClass.PROBLEM,
+        value_fn=lambda state: bool(state.count(connected=False)),
+        available_fn=lines_known,
+    ),
+    PortalBinarySensorDescription(
+        key="connector_paid",
+        translation_key="connector_paid",
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value_fn=lambda state: state.connector and state.connector.paid,
+        available_fn=connector_known,
+    ),
+)
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: Bitrix24SipConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Add the binary sensors of a portal and of its lines."""
+    coordinator = entry.runtime_data
+    async_add_entities(
+        PortalBinarySensor(coordinator, description) for description in PORTAL
+    )
+    add_line_entities(
+        entry,
+        async_add_entities,
+        lambda reg_id: [LineBinarySensor(coordinator, REGISTRATION, reg_id)],
+    )
+
+
+class PortalBinarySensor(PortalEntity[bool], BinarySensorEntity):
+    """A binary sensor of a portal."""
+
+    entity_description: PortalBinarySensorDescription
+
+    @property
+    @override
+    def is_on(self) -> bool | None:
+        """Return the value."""
+        return self._shown[1]
+
+
+class LineBinarySensor(LineEntity[bool], BinarySensorEntity):
+    """Whether a line is registered."""
+
+    @override
+    def _value(self, registration: SipRegistration) -> bool | None:
+        """Return whether the line is registered, None where that is not settled yet."""
+        return self._line_state.connected
+
+    @property
+    @override
+    def is_on(self) -> bool | None:
+        """Return the value."""
+        return self._shown[1]

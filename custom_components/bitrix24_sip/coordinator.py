@@ -1,0 +1,474 @@
+"""What to ask the portal now, and when to ask again."""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from time import monotonic
+from typing import override
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.const import CONF_SCAN_INTERVAL
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.exceptions import ConfigEntryAuthFailed
+from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.helpers.event import async_call_later
+from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
+from homeassistant.util import dt as dt_util
+
+from .bitrix24 import (
+    Answers,
+    Bitrix24Error,
+    LastingError,
+    SipConnector,
+    SipLine,
+    Telephony,
+)
+from .bitrix24.errors import (
+    InvalidWebhook,
+    PassingError,
+    PortalMoved,
+    RequestTimeout,
+    Throttled,
+)
+from .bitrix24.pacing import pause_between_polls
+from .bitrix24.telephony import STATUS_METHOD
+from .const import (
+    ABSENT_READS,
+    CONF_FIND_LINES,
+    CONF_GRACE_TIME,
+    CONF_REG_IDS,
+    CONNECTOR_EVERY,
+    DEFAULT_GRACE_TIME,
+    DEFAULT_SCAN_INTERVAL,
+    DOMAIN,
+    LINES_EVERY,
+    LOGGER,
+    MIN_SCAN_INTERVAL,
+    SOON,
+    SOON_SHARE,
+)
+from .grace import LineState, LineTracker
+from .issues import async_update_issues
+
+type Bitrix24SipConfigEntry = ConfigEntry[Bitrix24SipCoordinator]
+
+# Seconds to the next poll after a fault that somebody has to mend.
+_LASTING_PAUSE = 900.0
+_REASON_PAUSES = {"plan_restricted": 3600.0, "telephony_missing": 3600.0}
+# Seconds to the next poll after the portal throttled without saying for how long.
+_THROTTLED_PAUSE = 60.0
+_LONGEST_PAUSE = 3600.0
+# Timers are rounded to whole seconds: a poll this early is the one that was meant.
+_EARLY = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class PortalState:
+    """What is shown of a portal. error: that of the last poll, None where it answered."""
+
+    lines: dict[int, LineState] = field(default_factory=dict)
+    connector: SipConnector | None = None
+    operating_time: float | None = None
+    error: Bitrix24Error | None = None
+
+    def count(self, *, connected: bool) -> int | None:
+        """Return how many lines are (not) registered, None where none is known."""
+        known = [s.connected for s in self.lines.values() if s.connected is not None]
+        if self.lines and not known:
+            return None
+        return known.count(connected)
+
+
+@dataclass(slots=True)
+class LastPoll:
+    """The last poll, for diagnostics."""
+
+    began: datetime
+    seconds: float = 0.0
+    asked: int = 0
+    failed: int = 0
+    with_lines: bool = False
+    with_connector: bool = False
+
+
+class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
+    """Polls one portal."""
+
+    config_entry: Bitrix24SipConfigEntry
+    # Set once the portal's device is made; the lines' devices hang under it.
+    portal_device_id: str
+
+    def __init__(
+        self, hass: HomeAssistant, entry: Bitrix24SipConfigEntry, telephony: Telephony
+    ) -> None:
+        """Take the telephony of the portal, and the entry's options."""
+        self.chosen_interval: int = entry.options.get(
+            CONF_SCAN_INTERVAL, DEFAULT_SCAN_INTERVAL
+        )
+        super().__init__(
+            hass,
+            LOGGER,
+            config_entry=entry,
+            name=entry.title,
+            update_interval=timedelta(seconds=self.chosen_interval),
+            always_update=False,
+        )
+        self.telephony = telephony
+        self.last_poll: LastPoll | None = None
+        self.listed: frozenset[int] | None = None  # as the portal's list said last
+        self._grace: int = entry.options.get(CONF_GRACE_TIME, DEFAULT_GRACE_TIME)
+        self._find_lines: bool = entry.options.get(CONF_FIND_LINES, True)
+        self._typed = frozenset[int](entry.options.get(CONF_REG_IDS, ()))
+        self._trackers: dict[int, LineTracker] = {}
+        self._absent: dict[int, int] = {}
+        self._connector: SipConnector | None = None
+        self._error: Bitrix24Error | None = None
+        self._begun = False  # no poll was answered yet
+        # Lines that were polled once: from then on their entities say whether to.
+        self._introduced: set[int] = set()
+        self._not_known: frozenset[int] = frozenset()
+        # When what is due next, on the monotonic clock.
+        self._all_due = self._lines_due = self._connector_due = 0.0
+        self._only_failing = False
+        self._extra_commands: deque[float] = deque()
+        self._expiry: tuple[float, CALLBACK_TYPE] | None = None
+        entry.async_on_unload(self._cancel_expiry)
+
+    @override
+    async def _async_setup(self) -> None:
+        """Begin with the lines of the registry.
+
+        So a line that is there is not lost because the portal's list is late, and a line
+        that went while Home Assistant was not running goes by the same rule as ever.
+        """
+        devices = dr.async_get(self.hass)
+        entities = er.async_get(self.hass)
+        entry_id = self.config_entry.entry_id
+        for device in dr.async_entries_for_config_entry(devices, entry_id):
+            if (reg_id := reg_id_of(device, entry_id)) is None:
+                continue
+            if not self._find_lines and reg_id not in self._typed:
+                devices.async_remove_device(device.id)
+                continue
+            self._trackers[reg_id] = LineTracker(SipLine(reg_id, device.name or ""))
+            known = er.async_entries_for_device(
+                entities, device.id, include_disabled_entities=True
+            )
+            if known and all(entity.disabled for entity in known):
+                self._introduced.add(reg_id)
+        for reg_id in self._typed:
+            self._trackers.setdefault(reg_id, LineTracker(SipLine(reg_id)))
+
+    @override
+    async def async_request_refresh(self) -> None:
+        """Refresh all lines, as somebody asks for it."""
+        self._only_failing = False
+        await super().async_request_refresh()
+
+    @override
+    async def _async_update_data(self) -> PortalState:
+        """Ask the portal what is due; what it does not say stands for the grace time."""
+        now = monotonic()
+        only_failing = self._only_failing and now + _EARLY < self._all_due
+        self._only_failing = False
+        reg_ids = [
+            reg_id
+            for reg_id in self._polled()
+            if not only_failing or self._trackers[reg_id].failing
+        ]
+        poll = LastPoll(
+            dt_util.utcnow(),
+            asked=len(reg_ids),
+            with_lines=now + _EARLY >= self._lines_due,
+            with_connector=now + _EARLY >= self._connector_due,
+        )
+        self.last_poll = poll
+        try:
+            await self._poll(poll, reg_ids)
+        except Bitrix24Error as error:
+            self._all_failed(error)
+            raise self._as_update_error(error) from None
+        finally:
+            poll.seconds = monotonic() - now
+        if only_failing:
+            self._extra_commands.extend([now] * len(reg_ids))
+        else:
+            self._all_due = now + self._interval()
+        self._error = None
+        self.update_interval = timedelta(seconds=self._pause())
+        self._update_issues(None)
+        state = self._show()
+        self._begun = True
+        return state
+
+    async def _poll(self, poll: LastPoll, reg_ids: list[int]) -> None:
+        """Ask for registrations, and for lines and connector where they are due."""
+        ends = monotonic() + self.chosen_interval
+        answers = await self.telephony.ask(
+            reg_ids,
+            with_lines=poll.with_lines,
+            with_connector=poll.with_connector,
+            seconds=self.chosen_interval,
+        )
+        self._take(answers, poll)
+        if new := [r for r in self._trackers if r not in self._introduced]:
+            poll.asked += len(new)
+            self._take(await self.telephony.ask(new, seconds=ends - monotonic()), poll)
+
+    def _polled(self) -> list[int]:
+        """Return the lines to poll: all but those whose entities are all disabled."""
+        wanted = set(self.async_contexts())
+        return [
+            reg_id
+            for reg_id in self._trackers
+            if reg_id in wanted or reg_id not in self._introduced
+        ]
+
+    def _take(self, answers: Answers, poll: LastPoll) -> None:
+        """Take what the portal answered."""
+        now = monotonic()
+        for reg_id, answer in answers.registrations.items():
+            self._introduced.add(reg_id)
+            if tracker := self._trackers.get(reg_id):
+                tracker.take(answer, now, self._grace)
+            poll.failed += isinstance(answer, Bitrix24Error)
+        if isinstance(answers.lines, dict):
+            self._take_lines(answers.lines)
+            # A line that is absent may be gone: the next poll looks again.
+            soon = bool(self._absent)
+            self._lines_due = now + (0 if soon else LINES_EVERY.total_seconds())
+        if isinstance(answers.connector, SipConnector):
+            self._connector = answers.connector
+            self._connector_due = now + CONNECTOR_EVERY.total_seconds()
+        elif answers.connector:
+            self._connector_due = now + LINES_EVERY.total_seconds()
+
+    def _take_lines(self, listed: dict[int, SipLine]) -> None:
+        """Take the portal's list: new lines come, renamed ones are renamed.
+
+        A line goes when the list lacks it twice, unless somebody typed it in.
+        """
+        self.listed = frozenset(listed)
+        for reg_id, line in listed.items():
+            self._absent.pop(reg_id, None)
+            if tracker := self._trackers.get(reg_id):
+                if tracker.line != line:
+                    tracker.line = line
+                    self._rename(line)
+            elif self._find_lines:
+                self._trackers[reg_id] = LineTracker(line)
+        for reg_id in self._trackers.keys() - listed.keys() - self._typed:
+            self._absent[reg_id] = self._absent.get(reg_id, 0) + 1
+            if self._absent[reg_id] >= ABSENT_READS:
+                self._remove(reg_id)
+
+    def _device(self, reg_id: int) -> dr.DeviceEntry | None:
+        """Return the device of a line, where there is one yet."""
+        entry_id = self.config_entry.entry_id
+        return dr.async_get(self.hass).async_get_device_by_identifier(
+            line_identifier(entry_id, reg_id), entry_id
+        )
+
+    def _rename(self, line: SipLine) -> None:
+        """Give a line's device the title that the line has on the portal now."""
+        if line.title and (device := self._device(line.reg_id)):
+            dr.async_get(self.hass).async_update_device(device.id, name=line.title)
+
+    def _remove(self, reg_id: int) -> None:
+        """Forget a line that the portal no longer has; its entities go with its device."""
+        del self._trackers[reg_id], self._absent[reg_id]
+        self._introduced.discard(reg_id)
+        if device := self._device(reg_id):
+            dr.async_get(self.hass).async_remove_device(device.id)
+        LOGGER.info("%s: line %s is gone from the portal", self.name, reg_id)
+
+    def _all_failed(self, error: Bitrix24Error) -> None:
+        """Take a poll that brought nothing; say so once."""
+        self._update_issues(error)
+        now = monotonic()
+        for reg_id in self._polled():
+            self._trackers[reg_id].take(error, now, self._grace)
+        if isinstance(error, LastingError):
+            self._connector = None
+        self.update_interval = timedelta(seconds=self.chosen_interval)
+        if not self._begun:
+            return  # Home Assistant itself says that set-up will be tried again
+        if self._error is None:
+            LOGGER.warning("%s: polling fails: %s", self.name, error)
+            # What the base class would say, an error, is said already.
+            self.last_update_success = False
+        self._error = error
+        previous = self.data
+        self.data = self._show()
+        if self.data != previous:
+            self.async_update_listeners()
+
+    def _update_issues(self, error: Bitrix24Error | None) -> None:
+        """Have the repair issues that there is a reason for."""
+        webhook = self.telephony.client.webhook
+        async_update_issues(
+            self.hass,
+            self.config_entry.entry_id,
+            webhook.base,
+            error,
+            error_placeholders(error, webhook.host)
+            if error
+            else {"portal": webhook.host},
+            self._connector,
+        )
+
+    def _as_update_error(self, error: Bitrix24Error) -> Exception:
+        """Return Home Assistant's exception for an error of the portal."""
+        placeholders = error_placeholders(error, self.telephony.client.webhook.host)
+        if isinstance(error, InvalidWebhook):
+            return ConfigEntryAuthFailed(
+                translation_domain=DOMAIN,
+                translation_key=error.reason,
+                translation_placeholders=placeholders,
+            )
+        pause: float | None = None
+        if isinstance(error, LastingError):
+            pause = _REASON_PAUSES.get(error.reason, _LASTING_PAUSE)
+        elif isinstance(error, Throttled):
+            pause = error.retry_after or _THROTTLED_PAUSE
+        elif isinstance(error, RequestTimeout):
+            pause = min(SOON, self.chosen_interval)
+        elif isinstance(error, PassingError):
+            pause = error.retry_after
+        if pause is not None:
+            pause = min(max(pause, MIN_SCAN_INTERVAL), _LONGEST_PAUSE)
+        return UpdateFailed(
+            translation_domain=DOMAIN,
+            translation_key=error.reason,
+            translation_placeholders=placeholders,
+            retry_after=pause,
+        )
+
+    def _interval(self) -> float:
+        """Return the seconds between polls, with the operating time in mind."""
+        operating = self.telephony.client.operating.get(STATUS_METHOD)
+        if operating is None:
+            return self.chosen_interval
+        return pause_between_polls(
+            self.chosen_interval, operating.seconds, operating.resets_in()
+        )
+
+    def _pause(self) -> float:
+        """Return the seconds to the next poll, and decide whom it asks."""
+        now = monotonic()
+        soon = min(SOON, self.chosen_interval)
+        pause = max(self._all_due - now, soon)
+        if self._interval() > self.chosen_interval or pause <= soon + _EARLY:
+            return pause
+        if self.telephony.planner.unsorted:
+            self._all_due = now + soon
+            return soon
+        polled = self._polled()
+        failing = sum(self._trackers[reg_id].failing for reg_id in polled)
+        if failing and self._may_ask_extra(failing, len(polled), now):
+            self._only_failing = True
+            return soon
+        return pause
+
+    def _may_ask_extra(self, commands: int, lines: int, now: float) -> bool:
+        """Return whether an hour's commands stay within bounds with some more."""
+        extra = self._extra_commands
+        while extra and extra[0] <= now - 3600:
+            extra.popleft()
+        allowed = SOON_SHARE * lines * 3600 / self.chosen_interval
+        return len(extra) + commands <= allowed
+
+    def _show(self) -> PortalState:
+        """Return what is shown now; what did not change stays the same object."""
+        now = monotonic()
+        polled = set(self._polled())
+        previous = self.data.lines if self._begun else {}
+        lines = {}
+        ends = []
+        for reg_id, tracker in self._trackers.items():
+            if reg_id in polled:
+                state = tracker.state(now)
+                ends.append(tracker.expires_at(now))
+            else:
+                state = LineState(tracker.line)
+            before = previous.get(reg_id)
+            lines[reg_id] = before if before == state else state
+        self._expire_at(min((end for end in ends if end is not None), default=None))
+        if self._error is None:
+            self._say_what_is_not_known(polled)
+        operating = self.telephony.client.operating.get(STATUS_METHOD)
+        return PortalState(
+            lines,
+            self._connector,
+            round(operating.seconds, 1) if operating else None,
+            self._error,
+        )
+
+    def _say_what_is_not_known(self, polled: Iterable[int]) -> None:
+        """Say once when the portal has no status for some lines, and when it has again."""
+        silent = {r: error for r in polled if (error := self._trackers[r].error)}
+        begins = silent.keys() - self._not_known
+        ends = self._not_known - silent.keys()
+        if begins:
+            LOGGER.warning(
+                "%s: no status for %s: %s",
+                self.name,
+                ", ".join(map(str, sorted(begins))),
+                silent[min(begins)],
+            )
+        if ends:
+            LOGGER.info(
+                "%s: status known again for %s",
+                self.name,
+                ", ".join(map(str, sorted(ends))),
+            )
+        self._not_known = frozenset(silent)
+
+    def _expire_at(self, when: float | None) -> None:
+        """Look again when the next grace time ends, even if no poll is due then."""
+        if self._expiry and self._expiry[0] == when:
+            return
+        self._cancel_expiry()
+        if when is not None:
+            cancel = async_call_later(self.hass, when - monotonic(), self._expired)
+            self._expiry = (when, cancel)
+
+    @callback
+    def _expired(self, _now: datetime) -> None:
+        """Show what a grace time that is over leaves."""
+        self._expiry = None
+        previous = self.data
+        self.data = self._show()
+        if self.data != previous:
+            self.async_update_listeners()
+
+    @callback
+    def _cancel_expiry(self) -> None:
+        """Cancel the look at the end of a grace time."""
+        if self._expiry:
+            self._expiry[1]()
+            self._expiry = None
+
+
+def line_identifier(entry_id: str, reg_id: int) -> tuple[str, str]:
+    """Return the identifier of a line's device."""
+    return (DOMAIN, f"{entry_id}_{reg_id}")
+
+
+def reg_id_of(device: dr.AnyDeviceEntry, entry_id: str) -> int | None:
+    """Return the REG_ID of a line's device, None for a portal's."""
+    for domain, identifier in device.identifiers:
+        head, _, reg_id = identifier.rpartition("_")
+        if domain == DOMAIN and head == entry_id and reg_id.isdecimal():
+            return int(reg_id)
+    return None
+
+
+def error_placeholders(error: Bitrix24Error, host: str) -> dict[str, str]:
+    """Return what the sentences about an error may name."""
+    return {
+        "portal": host,
+        "code": error.code,
+        "new_host": error.new_host if isinstance(error, PortalMoved) else "",
+    }

@@ -1,0 +1,106 @@
+"""Diagnostics: what a maintainer needs, and nothing that its reporter would regret."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+import re
+from typing import Any
+
+from homeassistant.components.diagnostics import async_redact_data
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr
+
+from .const import CONF_REG_IDS, CONF_WEBHOOK
+from .coordinator import Bitrix24SipConfigEntry, Bitrix24SipCoordinator, reg_id_of
+from .grace import LineState
+
+# Titles and messages hold names and telephone numbers; a REG_ID stands for one line of
+# one company: lines are numbered instead.
+_REDACTED = {CONF_WEBHOOK, "title", "error_message"}
+
+
+async def async_get_config_entry_diagnostics(
+    hass: HomeAssistant, entry: Bitrix24SipConfigEntry
+) -> dict[str, Any]:
+    """Return the diagnostics of a portal."""
+    coordinator = entry.runtime_data
+    return {
+        "entry": {
+            "version": f"{entry.version}.{entry.minor_version}",
+            "data": async_redact_data(dict(entry.data), _REDACTED),
+            "options": {
+                **entry.options,
+                CONF_REG_IDS: len(entry.options.get(CONF_REG_IDS, ())),
+            },
+        },
+        "portal": _portal(coordinator),
+        "lines": [
+            _line(coordinator, number, state)
+            for number, state in enumerate(coordinator.data.lines.values(), 1)
+        ],
+    }
+
+
+async def async_get_device_diagnostics(
+    hass: HomeAssistant, entry: Bitrix24SipConfigEntry, device: dr.AnyDeviceEntry
+) -> dict[str, Any]:
+    """Return the diagnostics of a portal, with one line only if it is a line's device."""
+    diagnostics = await async_get_config_entry_diagnostics(hass, entry)
+    reg_id = reg_id_of(device, entry.entry_id)
+    if reg_id is not None:
+        at = list(entry.runtime_data.data.lines).index(reg_id)
+        diagnostics["lines"] = diagnostics["lines"][at : at + 1]
+    return diagnostics
+
+
+def _portal(coordinator: Bitrix24SipCoordinator) -> dict[str, Any]:
+    """Return what is known of the portal and of the polls."""
+    telephony = coordinator.telephony
+    client = telephony.client
+    data = coordinator.data
+    interval = coordinator.update_interval
+    return {
+        "scheme": client.webhook.base.partition(":")[0],
+        "error": data.error and {"reason": data.error.reason, "code": data.error.code},
+        "connector": data.connector and asdict(data.connector),
+        "last_poll": coordinator.last_poll and asdict(coordinator.last_poll),
+        "next_poll_after_seconds": interval and interval.total_seconds(),
+        "statistics": asdict(client.statistics),
+        "operating_time": {
+            method: {"seconds": used.seconds, "resets_in": round(used.resets_in())}
+            for method, used in client.operating.items()
+        },
+        "batch": {
+            "size": telephony.planner.size(coordinator.chosen_interval),
+            "seconds_per_command": round(telephony.planner.seconds_per_command, 3),
+            "asked_apart": len(telephony.planner.suspects),
+        },
+        "raw_shapes": sorted({repr(shape(raw)) for raw in telephony.last_results}),
+    }
+
+
+def _line(
+    coordinator: Bitrix24SipCoordinator, number: int, state: LineState
+) -> dict[str, Any]:
+    """Return what is known of a line, under a number of its own."""
+    reg_id = state.line.reg_id
+    registration = state.registration and asdict(state.registration)
+    if registration:
+        del registration["reg_id"]
+    return {
+        "line": number,
+        "has_title": bool(state.line.title),
+        "listed": coordinator.listed is not None and reg_id in coordinator.listed,
+        "connected": state.connected,
+        "registration": async_redact_data(registration, _REDACTED),
+    }
+
+
+def shape(value: Any) -> Any:
+    """Return the types in a JSON value, without the values; digits in keys become #."""
+    if isinstance(value, Mapping):
+        return {
+            re.sub(r"\d+", "#", str(key)): shape(inner) for key, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [shape(inner) for inner in value[:1]]
+    return type(value).__name__

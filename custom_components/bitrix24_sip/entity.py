@@ -1,0 +1,185 @@
+"""The two base entities: of a portal, and of a line."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, override
+
+from homeassistant.core import callback
+from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
+from homeassistant.helpers.entity import Entity, EntityDescription
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.update_coordinator import CoordinatorEntity
+
+from .bitrix24 import SipRegistration, Webhook
+from .const import CONF_WEBHOOK, DOMAIN
+from .coordinator import (
+    Bitrix24SipConfigEntry,
+    Bitrix24SipCoordinator,
+    PortalState,
+    line_identifier,
+)
+
+_MANUFACTURER = "Bitrix24"
+
+
+def portal_device_info(entry: Bitrix24SipConfigEntry) -> DeviceInfo:
+    """Return the device of a portal, which links to the portal's telephony."""
+    return DeviceInfo(
+        identifiers={(DOMAIN, entry.entry_id)},
+        entry_type=DeviceEntryType.SERVICE,
+        name=entry.title,
+        manufacturer=_MANUFACTURER,
+        model="Cloud PBX",
+        configuration_url=f"{Webhook.parse(entry.data[CONF_WEBHOOK]).base}/telephony/",
+    )
+
+
+def add_line_entities(
+    entry: Bitrix24SipConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+    make: Callable[[int], Iterable[Entity]],
+) -> None:
+    """Add what `make` makes for each REG_ID, now and when lines come later."""
+    coordinator = entry.runtime_data
+    known: set[int] = set()
+
+    @callback
+    def add_new() -> None:
+        lines = coordinator.data.lines.keys()
+        known.intersection_update(lines)
+        if new := lines - known:
+            known.update(new)
+            async_add_entities([entity for r in sorted(new) for entity in make(r)])
+
+    entry.async_on_unload(coordinator.async_add_listener(add_new))
+    add_new()
+
+
+class Bitrix24SipEntity[ValueT](CoordinatorEntity[Bitrix24SipCoordinator]):
+    """An entity that writes its state when what it shows has changed, and only then."""
+
+    _attr_has_entity_name = True
+    # Whether it is available, and its value.
+    _shown: tuple[bool, ValueT | None]
+
+    def __init__(
+        self,
+        coordinator: Bitrix24SipCoordinator,
+        description: EntityDescription,
+        context: int | None = None,
+    ) -> None:
+        """Take the coordinator; context: the REG_ID, for an entity of a line."""
+        super().__init__(coordinator, context)
+        self.entity_description = description
+        self._shown = self._read()
+
+    @abstractmethod
+    def _read(self) -> tuple[bool, ValueT | None]:
+        """Return whether the entity is available, and its value."""
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Return whether what the entity is about is known."""
+        return self._shown[0]
+
+    @callback
+    @override
+    def _handle_coordinator_update(self) -> None:
+        """Write the state if it has changed."""
+        if (shown := self._read()) != self._shown:
+            self._shown = shown
+            super()._handle_coordinator_update()
+
+
+def lines_known(state: PortalState) -> bool:
+    """Return whether anything is known of the lines."""
+    return state.count(connected=True) is not None
+
+
+def connector_known(state: PortalState) -> bool:
+    """Return whether the portal told the state of its SIP Connector."""
+    return state.connector is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PortalEntityDescription(EntityDescription):
+    """An entity of a portal: its value, and when there is one."""
+
+    value_fn: Callable[[PortalState], Any]
+    available_fn: Callable[[PortalState], bool] = lambda _: True
+
+
+class PortalEntity[ValueT](Bitrix24SipEntity[ValueT]):
+    """An entity of a portal."""
+
+    entity_description: PortalEntityDescription
+
+    def __init__(
+        self, coordinator: Bitrix24SipCoordinator, description: PortalEntityDescription
+    ) -> None:
+        """Take the coordinator and what the entity is."""
+        super().__init__(coordinator, description)
+        entry = coordinator.config_entry
+        self._attr_unique_id = f"{entry.entry_id}_{description.key}"
+        self._attr_device_info = portal_device_info(entry)
+
+    @override
+    def _read(self) -> tuple[bool, ValueT | None]:
+        """Return whether there is a value, and the value."""
+        state = self.coordinator.data
+        description = self.entity_description
+        return description.available_fn(state), description.value_fn(state)
+
+
+class LineEntity[ValueT](Bitrix24SipEntity[ValueT]):
+    """An entity of a line."""
+
+    def __init__(
+        self,
+        coordinator: Bitrix24SipCoordinator,
+        description: EntityDescription,
+        reg_id: int,
+    ) -> None:
+        """Take the coordinator, what the entity is, and the line's REG_ID."""
+        self.reg_id = reg_id
+        self._line_state = coordinator.data.lines[reg_id]
+        super().__init__(coordinator, description, reg_id)
+        entry_id = coordinator.config_entry.entry_id
+        self._attr_unique_id = f"{entry_id}_{reg_id}_{description.key}"
+        device = DeviceInfo(
+            identifiers={line_identifier(entry_id, reg_id)},
+            entry_type=DeviceEntryType.SERVICE,
+            manufacturer=_MANUFACTURER,
+            model="SIP line",
+            serial_number=str(reg_id),
+            via_device_id=coordinator.portal_device_id,
+        )
+        if title := self._line_state.line.title:
+            device["name"] = title
+        else:
+            device["translation_key"] = "sip_line"
+            device["translation_placeholders"] = {"reg_id": str(reg_id)}
+        self._attr_device_info = device
+
+    @abstractmethod
+    def _value(self, registration: SipRegistration) -> ValueT | None:
+        """Return the entity's value, while the line is known."""
+
+    @override
+    def _read(self) -> tuple[bool, ValueT | None]:
+        """Return whether the line is known, and the entity's value."""
+        registration = self._line_state.registration
+        if registration is None:
+            return False, None
+        return True, self._value(registration)
+
+    @callback
+    @override
+    def _handle_coordinator_update(self) -> None:
+        """Look at this line only, and only when something about it has changed."""
+        state = self.coordinator.data.lines.get(self.reg_id)
+        if state is not None and state is not self._line_state:
+            self._line_state = state
+            super()._handle_coordinator_update()

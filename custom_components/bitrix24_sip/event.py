@@ -1,0 +1,102 @@
+"""Events: a line's registration failed, or recovered."""
+
+from datetime import datetime
+from typing import override
+
+from homeassistant.components.event import EventEntity, EventEntityDescription
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.util import dt as dt_util
+
+from .bitrix24 import SipRegistration
+from .coordinator import Bitrix24SipConfigEntry
+from .entity import LineEntity, add_line_entities
+
+PARALLEL_UPDATES = 0  # the coordinator is the only one to ask
+
+FAILED = "failed"
+RECOVERED = "recovered"
+
+REGISTRATION = EventEntityDescription(
+    key="registration",
+    translation_key="registration",
+    event_types=[FAILED, RECOVERED],
+)
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: Bitrix24SipConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Add the event of each line."""
+    coordinator = entry.runtime_data
+    add_line_entities(
+        entry,
+        async_add_entities,
+        lambda reg_id: [LineEvent(coordinator, REGISTRATION, reg_id)],
+    )
+
+
+class LineEvent(LineEntity[bool], EventEntity):
+    """Fires once per settled change of a line, with the reason and the down time.
+
+    Not for what was so when Home Assistant or the integration started, and not for what
+    the grace time bridges. It is always available: if it were not while the portal is
+    silent, its return would look like an event.
+    """
+
+    _connected: bool | None = None  # as last known
+    _failed_at: datetime | None = None
+
+    @override
+    def _read(self) -> tuple[bool, bool | None]:
+        """Return that it is available, and whether the line is registered."""
+        return True, self._line_state.connected
+
+    @override
+    def _value(self, registration: SipRegistration) -> bool | None:
+        """Return whether the line is registered."""
+        return self._line_state.connected
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Take up an outage that was there before a restart, to know how long it is."""
+        await super().async_added_to_hass()
+        self._connected = self._line_state.connected
+        if self.state and self.state_attributes["event_type"] == FAILED:
+            self._failed_at = dt_util.parse_datetime(self.state)
+
+    @callback
+    @override
+    def _handle_coordinator_update(self) -> None:
+        """Fire if the line's settled state has changed."""
+        state = self.coordinator.data.lines.get(self.reg_id)
+        if state is None or state is self._line_state:
+            return
+        self._line_state = state
+        before, connected = self._connected, state.connected
+        if connected is None or state.registration is None or connected == before:
+            return
+        self._connected = connected
+        if before is not None:
+            self._fire(state.registration, connected)
+            self.async_write_ha_state()
+
+    def _fire(self, registration: SipRegistration, connected: bool) -> None:
+        """Trigger the event for what a line is now."""
+        attributes: dict[str, str | int | None] = {
+            "reg_id": self.reg_id,
+            "status": registration.status_result,
+            "status_code": registration.status_code,
+            "error_message": registration.error_message,
+        }
+        now = dt_util.utcnow()
+        if connected:
+            failed_at, self._failed_at = self._failed_at, None
+            attributes["down_seconds"] = (
+                round((now - failed_at).total_seconds()) if failed_at else None
+            )
+        else:
+            self._failed_at = now
+        self._trigger_event(RECOVERED if connected else FAILED, attributes)

@@ -1,0 +1,82 @@
+"""The one grace time: what is shown of a line while its state is not certain.
+
+What was last known for certain stands for the grace time while the portal gives no
+settled answer, be it "in_progress" or "wait", or no answer because of a passing fault.
+After it the line is off (unsettled) or not known (no answer). Nothing is bridged that
+does not pass by itself, nor with a grace time of 0.
+"""
+
+from dataclasses import dataclass
+
+from .bitrix24 import Bitrix24Error, LastingError, SipLine, SipRegistration
+
+
+@dataclass(frozen=True, slots=True)
+class LineState:
+    """What is shown of a line.
+
+    registration: the portal's answer that is shown, None where the line is not known;
+    connected: whether the line is registered, None where that is not known.
+    """
+
+    line: SipLine
+    registration: SipRegistration | None = None
+    connected: bool | None = None
+
+
+class LineTracker:
+    """Follows the answers for one line. All times: seconds, on a monotonic clock."""
+
+    __slots__ = ("_certain", "_certain_until", "_latest", "_registration", "line")
+
+    def __init__(self, line: SipLine) -> None:
+        """Begin with nothing known."""
+        self.line = line
+        self._registration: SipRegistration | None = None
+        self._latest: SipRegistration | Bitrix24Error | None = None
+        self._certain: bool | None = None
+        # None: it is certain now.
+        self._certain_until: float | None = None
+
+    @property
+    def failing(self) -> bool:
+        """Whether the portal's latest answer was that the line is not registered."""
+        return isinstance(self._latest, SipRegistration) and not self._latest.registered
+
+    @property
+    def error(self) -> Bitrix24Error | None:
+        """The error of the latest poll, None where the portal answered."""
+        return self._latest if isinstance(self._latest, Bitrix24Error) else None
+
+    def take(
+        self, answer: SipRegistration | Bitrix24Error, now: float, grace: float
+    ) -> None:
+        """Take the outcome of a poll. Once it began, a grace time is not prolonged."""
+        self._latest = answer
+        if isinstance(answer, LastingError):
+            self._registration = self._certain = None
+            self._certain_until = now
+            return
+        if isinstance(answer, SipRegistration):
+            self._registration = answer
+            if answer.settled:
+                self._certain = answer.registered
+                self._certain_until = None
+                return
+        if self._certain_until is None:
+            self._certain_until = now + grace
+
+    def expires_at(self, now: float) -> float | None:
+        """Return when a grace time that is running ends, None where none is."""
+        until = self._certain_until
+        return until if until is not None and until > now else None
+
+    def state(self, now: float) -> LineState:
+        """Return what is to be shown now."""
+        expired = self._certain_until is not None and self._certain_until <= now
+        if isinstance(self._latest, SipRegistration):
+            connected = False if expired else self._certain
+            return LineState(self.line, self._registration, connected)
+        if expired:
+            return LineState(self.line)
+        return LineState(self.line, self._registration, self._certain)

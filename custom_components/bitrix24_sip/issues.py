@@ -1,0 +1,99 @@
+"""Repair issues: what somebody has to mend on the portal, while that is so."""
+
+from datetime import timedelta
+from typing import Final
+
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.util import dt as dt_util
+
+from .bitrix24 import Bitrix24Error, SipConnector
+from .const import DOMAIN
+
+PORTAL_MOVED: Final = "portal_moved"
+CONNECTOR_UNPAID: Final = "connector_unpaid"
+CONNECTOR_ENDS: Final = "connector_ends"
+CONNECTOR_NOTICE: Final = timedelta(days=7)
+
+# The page of the portal on which an error is mended. A dead webhook is not among them:
+# for that Home Assistant asks by itself.
+_PAGES: Final = {
+    "missing_scope": "/devops/list/",
+    "missing_permission": "/telephony/permissions.php",
+    "plan_restricted": "/settings/license.php",
+    PORTAL_MOVED: "/",
+    "portal_closed": "/",
+    "portal_overloaded": "/devops/list/",
+    "telephony_missing": "/",
+    "https_required": "/",
+    CONNECTOR_UNPAID: "/telephony/lines.php",
+    CONNECTOR_ENDS: "/telephony/lines.php",
+}
+
+
+@callback
+def async_update_issues(
+    hass: HomeAssistant,
+    entry_id: str,
+    base_url: str,
+    error: Bitrix24Error | None,
+    placeholders: dict[str, str],
+    connector: SipConnector | None,
+) -> None:
+    """Have exactly the issues that there is a reason for now.
+
+    error: of the last poll; a passing one changes nothing of what is known.
+    """
+    wanted: dict[str, dict[str, str]] = {}
+    if error is not None and error.reason in _PAGES:
+        wanted[error.reason] = placeholders
+    elif error is None:
+        wanted |= _connector_issues(connector, placeholders)
+    else:
+        return
+    for key, page in _PAGES.items():
+        if key not in wanted:
+            ir.async_delete_issue(hass, DOMAIN, issue_id(entry_id, key))
+            continue
+        ir.async_create_issue(
+            hass,
+            DOMAIN,
+            issue_id(entry_id, key),
+            data={"entry_id": entry_id, **wanted[key]},
+            is_fixable=key == PORTAL_MOVED,
+            learn_more_url=f"{base_url}{page}",
+            severity=(
+                ir.IssueSeverity.WARNING
+                if key == CONNECTOR_ENDS
+                else ir.IssueSeverity.ERROR
+            ),
+            translation_key=key,
+            translation_placeholders=wanted[key],
+        )
+
+
+@callback
+def async_delete_issues(hass: HomeAssistant, entry_id: str) -> None:
+    """Delete the issues of a portal that is not monitored any more."""
+    for key in _PAGES:
+        ir.async_delete_issue(hass, DOMAIN, issue_id(entry_id, key))
+
+
+def issue_id(entry_id: str, key: str) -> str:
+    """Return the id of a portal's issue."""
+    return f"{entry_id}_{key}"
+
+
+def _connector_issues(
+    connector: SipConnector | None, placeholders: dict[str, str]
+) -> dict[str, dict[str, str]]:
+    """Return the issues of the SIP Connector, which is paid for a time."""
+    if connector is None:
+        return {}
+    if connector.paid is False:
+        return {CONNECTOR_UNPAID: placeholders}
+    until = connector.paid_until
+    if until is None or until - dt_util.utcnow() > CONNECTOR_NOTICE:
+        return {}
+    day = dt_util.as_local(until).date().isoformat()
+    return {CONNECTOR_ENDS: {**placeholders, "date": day}}
