@@ -1,7 +1,6 @@
 """What to ask the portal now, and when to ask again."""
 
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from time import monotonic
@@ -127,6 +126,7 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         self._begun = False  # no poll was answered yet
         # Lines that were polled once: from then on their entities say whether to.
         self._introduced: set[int] = set()
+        self._awake: list[int] = []  # the lines that the last poll was about
         self._not_known: frozenset[int] = frozenset()
         # When what is due next, on the monotonic clock.
         self._all_due = self._lines_due = self._connector_due = 0.0
@@ -172,9 +172,10 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         now = monotonic()
         only_failing = self._only_failing and now + _EARLY < self._all_due
         self._only_failing = False
+        self._awake = self._polled()
         reg_ids = [
             reg_id
-            for reg_id in self._polled()
+            for reg_id in self._awake
             if not only_failing or self._trackers[reg_id].failing
         ]
         poll = LastPoll(
@@ -214,6 +215,7 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         self._take(answers, poll)
         if new := [r for r in self._trackers if r not in self._introduced]:
             poll.asked += len(new)
+            self._awake += new
             self._take(await self.telephony.ask(new, seconds=ends - monotonic()), poll)
 
     def _polled(self) -> list[int]:
@@ -287,7 +289,7 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         """Take a poll that brought nothing; say so once."""
         self._update_issues(error)
         now = monotonic()
-        for reg_id in self._polled():
+        for reg_id in self._awake:
             self._trackers[reg_id].take(error, now, self._grace)
         if isinstance(error, LastingError):
             self._connector = None
@@ -364,9 +366,9 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         if self.telephony.planner.unsorted:
             self._all_due = now + soon
             return soon
-        polled = self._polled()
-        failing = sum(self._trackers[reg_id].failing for reg_id in polled)
-        if failing and self._may_ask_extra(failing, len(polled), now):
+        awake = [r for r in self._awake if r in self._trackers]
+        failing = sum(self._trackers[reg_id].failing for reg_id in awake)
+        if failing and self._may_ask_extra(failing, len(awake), now):
             self._only_failing = True
             return soon
         return pause
@@ -382,12 +384,12 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
     def _show(self) -> PortalState:
         """Return what is shown now; what did not change stays the same object."""
         now = monotonic()
-        polled = set(self._polled())
+        awake = set(self._awake)
         previous = self.data.lines if self._begun else {}
         lines = {}
         ends = []
         for reg_id, tracker in self._trackers.items():
-            if reg_id in polled:
+            if reg_id in awake:
                 state = tracker.state(now)
                 ends.append(tracker.expires_at(now))
             else:
@@ -396,7 +398,7 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
             lines[reg_id] = before if before == state else state
         self._expire_at(min((end for end in ends if end is not None), default=None))
         if self._error is None:
-            self._say_what_is_not_known(polled)
+            self._say_what_is_not_known()
         operating = self.telephony.client.operating.get(STATUS_METHOD)
         return PortalState(
             lines,
@@ -405,9 +407,13 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
             self._error,
         )
 
-    def _say_what_is_not_known(self, polled: Iterable[int]) -> None:
+    def _say_what_is_not_known(self) -> None:
         """Say once when the portal has no status for some lines, and when it has again."""
-        silent = {r: error for r in polled if (error := self._trackers[r].error)}
+        silent = {
+            reg_id: tracker.error
+            for reg_id in self._awake
+            if (tracker := self._trackers.get(reg_id)) and tracker.error
+        }
         begins = silent.keys() - self._not_known
         ends = self._not_known - silent.keys()
         if begins:

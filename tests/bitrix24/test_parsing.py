@@ -1,0 +1,291 @@
+"""Reading answers: documented ones, and whatever else may come."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from hypothesis import given, strategies as st
+import pytest
+
+from custom_components.bitrix24_sip.bitrix24 import (
+    RegistrationStatus,
+    SipConnector,
+    SipLine,
+    SipRegistration,
+)
+from custom_components.bitrix24_sip.bitrix24.errors import (
+    Bitrix24Error,
+    UnexpectedAnswer,
+    error_of,
+)
+from custom_components.bitrix24_sip.bitrix24.telephony import (
+    MAX_MESSAGE,
+    MAX_TITLE,
+    clean,
+    parse_connector,
+    parse_int,
+    parse_lines,
+    parse_reg_id,
+    parse_registration,
+    parse_time,
+)
+
+WHEN = datetime(2026, 9, 10, 0, 26, 40, tzinfo=UTC)
+REGISTERED = {
+    "REG_ID": 201001,
+    "LAST_UPDATED": "2026-09-10 00:26:40",
+    "ERROR_MESSAGE": "",
+    "STATUS_CODE": 200,
+    "STATUS_RESULT": "success",
+}
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(max_size=12), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+FIELDS = ("REG_ID", "LAST_UPDATED", "ERROR_MESSAGE", "STATUS_CODE", "STATUS_RESULT")
+
+
+def test_registered() -> None:
+    """The documented answer is read as it stands."""
+    registration = parse_registration(REGISTERED, 201001)
+    assert registration == SipRegistration(201001, "success", 200, "", WHEN)
+    assert registration.status is RegistrationStatus.SUCCESS
+    assert registration.registered
+    assert registration.settled
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "value"),
+    [
+        ({"REG_ID": "201001"}, "reg_id", 201001),
+        ({"REG_ID": None}, "reg_id", 201001),
+        ({"STATUS_CODE": "403"}, "status_code", 403),
+        ({"STATUS_CODE": 403.0}, "status_code", 403),
+        ({"STATUS_CODE": None}, "status_code", None),
+        ({"STATUS_CODE": 0}, "status_code", None),
+        ({"STATUS_CODE": "0"}, "status_code", None),
+        ({"STATUS_CODE": ""}, "status_code", None),
+        ({"STATUS_CODE": []}, "status_code", None),
+        ({"STATUS_CODE": True}, "status_code", None),
+        ({"STATUS_CODE": -1}, "status_code", None),
+        ({"STATUS_CODE": 10**40}, "status_code", None),
+        ({"STATUS_CODE": "9" * 40}, "status_code", None),
+        ({"ERROR_MESSAGE": "Forbidden"}, "error_message", "Forbidden"),
+        ({"ERROR_MESSAGE": None}, "error_message", ""),
+        ({"ERROR_MESSAGE": []}, "error_message", ""),
+        ({"ERROR_MESSAGE": "a\x00b\r\n\tc"}, "error_message", "a b c"),
+        ({"ERROR_MESSAGE": "x" * 10_000}, "error_message", "x" * 254 + "…"),
+        ({"LAST_UPDATED": None}, "last_updated", None),
+        ({"LAST_UPDATED": ""}, "last_updated", None),
+        ({"LAST_UPDATED": "0000-00-00 00:00:00"}, "last_updated", None),
+        ({"LAST_UPDATED": "2026-02-30 00:00:00"}, "last_updated", None),
+        ({"LAST_UPDATED": "0001-01-01T00:00:00+14:00"}, "last_updated", None),
+        ({"LAST_UPDATED": 1789000000}, "last_updated", None),
+        ({"LAST_UPDATED": "2026-09-10T03:26:40+03:00"}, "last_updated", WHEN),
+        ({"STATUS_RESULT": "SUCCESS"}, "status_result", "success"),
+        ({"STATUS_RESULT": "resting"}, "status_result", "resting"),
+        ({"STATUS_RESULT": "resting"}, "status", None),
+        ({"STATUS_RESULT": "resting"}, "registered", False),
+        ({"STATUS_RESULT": "resting"}, "settled", False),
+        ({"STATUS_RESULT": "wait"}, "settled", False),
+        ({"STATUS_RESULT": "in_progress"}, "settled", False),
+        ({"STATUS_RESULT": "error"}, "settled", True),
+        ({"STATUS_RESULT": "error"}, "registered", False),
+    ],
+)
+def test_registration_in_all_its_types(
+    change: dict[str, Any], field: str, value: Any
+) -> None:
+    """Numbers as strings, null, '', and PHP's [] for {}."""
+    registration = parse_registration(REGISTERED | change, 201001)
+    assert getattr(registration, field) == value
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        None,
+        True,
+        [],
+        "success",
+        {},
+        REGISTERED | {"STATUS_RESULT": None},
+        REGISTERED | {"STATUS_RESULT": ""},
+        REGISTERED | {"STATUS_RESULT": 200},
+        REGISTERED | {"STATUS_RESULT": ["success"]},
+        REGISTERED | {"REG_ID": 201002},
+        REGISTERED | {"REG_ID": "x"},
+    ],
+)
+def test_an_answer_that_says_nothing_about_the_line(result: Any) -> None:
+    """It is not known; it is never taken for a status."""
+    with pytest.raises(UnexpectedAnswer):
+        parse_registration(result, 201001)
+
+
+def test_lines() -> None:
+    """Keys reg<REG_ID> are lines; titles are unescaped once, cleaned and cut."""
+    lines = parse_lines(
+        {
+            "reg201001": "Основная линия",
+            "sip7": "Office PBX 1",
+            "reg201003": "Sales &amp; &quot;Support&quot;",
+            "reg4": "&amp;lt;",
+            "reg5": "",
+            "reg6": None,
+            "reg7": "x" * 5000,
+            "reg8": "  a\x07 {b} 😀\n<b>c</b> ",
+            "74951230000": "+7 495 123-00-00",
+            "reg": "no",
+            "regabc": "no",
+            "reg-5": "no",
+            "reg0": "no",
+            "reg01": "no",
+            "reg1.5": "no",
+            "reg٣": "no",
+            "xreg9": "no",
+            "reg9 ": "no",
+            "reg" + "9" * 19: "no",
+        }
+    )
+    assert lines == {
+        line.reg_id: line
+        for line in (
+            SipLine(201001, "Основная линия"),
+            SipLine(201003, 'Sales & "Support"'),
+            SipLine(4, "&lt;"),
+            SipLine(5, ""),
+            SipLine(6, ""),
+            SipLine(7, "x" * 99 + "…"),
+            SipLine(8, "a {b} 😀 <b>c</b>"),
+        )
+    }
+
+
+def test_no_lines() -> None:
+    """PHP's empty object is a list."""
+    assert parse_lines([]) == {}
+    assert parse_lines({}) == {}
+
+
+@pytest.mark.parametrize("result", [None, "", 0, ["x"], True])
+def test_lines_that_are_none(result: Any) -> None:
+    """A list that cannot be read is no empty one: nothing is removed for it."""
+    with pytest.raises(UnexpectedAnswer):
+        parse_lines(result)
+
+
+@pytest.mark.parametrize(
+    ("result", "connector"),
+    [
+        (
+            {
+                "FREE_MINUTES": 0,
+                "PAID": True,
+                "PAID_DATE_END": "2026-09-10T03:26:40+03:00",
+            },
+            SipConnector(True, WHEN, 0),
+        ),
+        ({"FREE_MINUTES": "60", "PAID": False}, SipConnector(False, None, 60)),
+        (
+            {"FREE_MINUTES": 5, "PAID": 1, "PAID_DATE_END": ""},
+            SipConnector(True, None, 5),
+        ),
+        ({"PAID": "Y"}, SipConnector(True)),
+        ({"PAID": "0"}, SipConnector(False)),
+        ({"PAID": None, "FREE_MINUTES": -5}, SipConnector()),
+        ({"PAID": "perhaps"}, SipConnector()),
+        (
+            {"PAID": False, "PAID_DATE_END": "2026-09-10T03:26:40+03:00"},
+            SipConnector(False),
+        ),
+    ],
+)
+def test_connector(result: Any, connector: SipConnector) -> None:
+    """The connector's state in the types that occur."""
+    assert parse_connector(result) == connector
+
+
+@pytest.mark.parametrize("result", [None, [], "x", 1])
+def test_connector_that_is_none(result: Any) -> None:
+    """What is no object says nothing of the connector."""
+    with pytest.raises(UnexpectedAnswer):
+        parse_connector(result)
+
+
+@given(json_values)
+def test_any_result(value: Any) -> None:
+    """Whatever comes, the outcome is a value or the one typed error."""
+    for parse in (parse_lines, parse_connector, lambda v: parse_registration(v, 7)):
+        try:
+            outcome = parse(value)
+        except UnexpectedAnswer:
+            continue
+        assert isinstance(outcome, dict | SipConnector | SipRegistration)
+
+
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, json_values)))
+def test_any_registration(result: dict[str, Any]) -> None:
+    """Only the one word ever counts as registered; all of it fits a state."""
+    try:
+        registration = parse_registration(result, 7)
+    except UnexpectedAnswer:
+        return
+    assert registration.reg_id == 7
+    assert registration.registered == (
+        str(result["STATUS_RESULT"]).strip().lower() == "success"
+    )
+    assert len(registration.error_message) <= MAX_MESSAGE
+    assert registration.status_code is None or 100 <= registration.status_code <= 999
+    updated = registration.last_updated
+    assert updated is None or updated.tzinfo is UTC
+
+
+@given(st.dictionaries(st.text(max_size=25), json_values, max_size=5))
+def test_any_lines(result: dict[str, Any]) -> None:
+    """Titles fit a name, are on one line, and can be stored."""
+    for reg_id, line in parse_lines(result).items():
+        assert reg_id == line.reg_id > 0
+        assert len(line.title) <= MAX_TITLE
+        assert line.title.isprintable() or not line.title.isascii()
+        line.title.encode()
+
+
+@given(st.text(alphabet=st.characters(codec=None), max_size=300), st.integers(1, 255))
+def test_any_text_is_clean(text: str, length: int) -> None:
+    """No control character, no half of a surrogate pair, no more than the length."""
+    cleaned = clean(text, length)
+    assert len(cleaned) <= length
+    assert not any(ord(c) < 32 or 127 <= ord(c) < 160 for c in cleaned)
+    cleaned.encode()
+
+
+@given(json_values)
+def test_any_number_and_time(value: Any) -> None:
+    """A number is one or None, and so is a time."""
+    number, reg_id, time = parse_int(value), parse_reg_id(value), parse_time(value)
+    assert number is None or isinstance(number, int)
+    assert reg_id is None or reg_id > 0
+    assert time is None or time.tzinfo is UTC
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["error", "error_description", "result"]), json_values
+    ),
+    st.integers(100, 599),
+)
+def test_any_error(answer: dict[str, Any], status: int) -> None:
+    """Whatever stands in an error, it is one of the tree, with a short code."""
+    error = error_of(answer, status)
+    if error is None:
+        assert "error" not in answer
+        return
+    assert isinstance(error, Bitrix24Error)
+    assert len(error.code) <= 64
+    assert error.code.isascii()
+    assert error.reason

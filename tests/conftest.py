@@ -1,0 +1,125 @@
+"""What the tests share: a simulated portal, and Home Assistant set up on it."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from datetime import timedelta
+import socket
+from typing import Any
+
+from freezegun.api import FrozenDateTimeFactory
+import pytest
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+)
+
+from custom_components.bitrix24_sip.bitrix24 import Webhook, client as client_module
+from custom_components.bitrix24_sip.const import CONF_WEBHOOK, DOMAIN
+from homeassistant.const import CONF_VERIFY_SSL
+from homeassistant.core import HomeAssistant
+
+from .portal import Portal
+
+MAIN, SALES, SUPPORT = 201001, 201002, 201003
+
+type Poll = Callable[..., Awaitable[None]]
+type SetUp = Callable[..., Awaitable[MockConfigEntry]]
+
+
+@pytest.fixture(autouse=True)
+def custom_integrations(enable_custom_integrations: None) -> None:
+    """Let Home Assistant find the integration."""
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retry at once: the tests' clock stands still, and a pause would never end."""
+    monkeypatch.setattr(client_module, "RETRY_PAUSES", ((0.0, 0.0), (0.0, 0.0)))
+
+
+@pytest.fixture
+async def portal(socket_enabled: None) -> AsyncGenerator[Portal]:
+    """Provide a portal with three lines, all of them registered."""
+    async with Portal() as portal:
+        portal.add_line(MAIN, "Main line")
+        portal.add_line(SALES, "Sales")
+        portal.add_line(SUPPORT, "Support")
+        yield portal
+
+
+@pytest.fixture
+async def other_portal(socket_enabled: None) -> AsyncGenerator[Portal]:
+    """Provide a second portal, with one of the first one's REG_IDs."""
+    async with Portal(code="zyxwvutsrq543210") as portal:
+        portal.add_line(MAIN, "Reception")
+        yield portal
+
+
+def make_entry(portal: Portal, **options: Any) -> MockConfigEntry:
+    """Return an entry for a portal as the flow creates it."""
+    webhook = Webhook.parse(portal.webhook)
+    return MockConfigEntry(
+        domain=DOMAIN,
+        title=webhook.host,
+        unique_id=webhook.portal,
+        data={CONF_WEBHOOK: webhook.url, CONF_VERIFY_SSL: True},
+        options=options,
+    )
+
+
+@pytest.fixture
+def set_up(hass: HomeAssistant) -> SetUp:
+    """Return a function that adds an entry for a portal and sets it up."""
+
+    async def set_up(portal: Portal, **options: Any) -> MockConfigEntry:
+        entry = make_entry(portal, **options)
+        entry.add_to_hass(hass)
+        await hass.config_entries.async_setup(entry.entry_id)
+        await hass.async_block_till_done(wait_background_tasks=True)
+        return entry
+
+    return set_up
+
+
+@pytest.fixture
+async def entry(portal: Portal, set_up: SetUp) -> MockConfigEntry:
+    """Provide the portal's entry, set up."""
+    return await set_up(portal)
+
+
+@pytest.fixture
+def wait(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> Poll:
+    """Return a function that lets seconds pass, one poll's timers at a time."""
+
+    async def wait(seconds: float) -> None:
+        freezer.tick(timedelta(seconds=seconds))
+        async_fire_time_changed(hass)
+        await hass.async_block_till_done(wait_background_tasks=True)
+
+    return wait
+
+
+@pytest.fixture
+def poll(wait: Poll) -> Poll:
+    """Return a function that lets the usual interval pass, so that all is polled."""
+
+    async def poll(times: int = 1) -> None:
+        for _ in range(times):
+            await wait(61)
+
+    return poll
+
+
+@pytest.fixture
+def free_port() -> int:
+    """Return a port on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def state_of(hass: HomeAssistant, entity_id: str) -> str:
+    """Return an entity's state."""
+    state = hass.states.get(entity_id)
+    assert state is not None, f"there is no {entity_id}"
+    return state.state

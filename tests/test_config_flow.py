@@ -1,0 +1,364 @@
+"""The flows, on every path, against the simulated portal."""
+
+from typing import Any
+
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.bitrix24_sip.bitrix24 import Webhook
+from custom_components.bitrix24_sip.const import (
+    CONF_FIND_LINES,
+    CONF_GRACE_TIME,
+    CONF_REG_IDS,
+    CONF_WEBHOOK,
+    DOMAIN,
+)
+from homeassistant.config_entries import SOURCE_USER, ConfigEntryState
+from homeassistant.const import CONF_SCAN_INTERVAL, CONF_VERIFY_SSL
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers import device_registry as dr, entity_registry as er
+
+from .conftest import MAIN, SALES, SUPPORT, SetUp, make_entry, state_of
+from .portal import Portal
+from .portal_faults import ErrorReply
+
+REGISTRATION = "binary_sensor.main_line_registration"
+
+
+def user_input(webhook: str, *, verify_ssl: bool = True) -> dict[str, Any]:
+    """Return what somebody enters into the first form."""
+    return {CONF_WEBHOOK: webhook, "advanced": {CONF_VERIFY_SSL: verify_ssl}}
+
+
+async def begin(hass: HomeAssistant) -> str:
+    """Open the first form; return the flow's id."""
+    form = await hass.config_entries.flow.async_init(
+        DOMAIN, context={"source": SOURCE_USER}
+    )
+    assert form["type"] is FlowResultType.FORM
+    assert form["step_id"] == "user"
+    assert form["errors"] == {}
+    return form["flow_id"]
+
+
+async def submit(hass: HomeAssistant, flow_id: str, entered: dict[str, Any]) -> Any:
+    """Submit a form, and let what follows happen."""
+    result = await hass.config_entries.flow.async_configure(flow_id, entered)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    return result
+
+
+async def test_lines_are_found(hass: HomeAssistant, portal: Portal) -> None:
+    """A webhook is all it takes: the entry is made at once, and its lines are there."""
+    result = await submit(hass, await begin(hass), user_input(f"  {portal.webhook} "))
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["title"] == portal.host
+    assert result["data"] == {CONF_WEBHOOK: portal.webhook, CONF_VERIFY_SSL: True}
+    assert result["options"] == {}
+    assert result["result"].unique_id == portal.host
+    assert result["result"].state is ConfigEntryState.LOADED
+    assert state_of(hass, REGISTRATION) == "on"
+
+
+async def test_proving_is_one_request(hass: HomeAssistant, portal: Portal) -> None:
+    """The webhook is proved in one request, before anything is created."""
+    portal.scopes.discard("telephony")
+    await submit(hass, await begin(hass), user_input(portal.webhook))
+    assert len(portal.requests) == 1
+    assert not hass.config_entries.async_entries(DOMAIN)
+
+
+async def test_no_lines_found(hass: HomeAssistant, portal: Portal) -> None:
+    """Where the portal lists no line, REG_IDs are asked for, and each is checked."""
+    for reg_id in (MAIN, SALES, SUPPORT):
+        portal.lines[reg_id].listed = False
+    flow_id = await begin(hass)
+    form = await submit(hass, flow_id, user_input(portal.webhook))
+    assert form["step_id"] == "reg_ids"
+    for entered, error in (
+        ([], "no_lines"),
+        (["x"], "not_a_reg_id"),
+        (["-1"], "not_a_reg_id"),
+        ([str(MAIN), "999999"], "registration_not_found"),
+    ):
+        form = await submit(hass, flow_id, {CONF_REG_IDS: entered})
+        assert form["errors"] == {CONF_REG_IDS: error}
+    assert form["description_placeholders"]["reg_id"] == "999999"
+    result = await submit(hass, flow_id, {CONF_REG_IDS: [str(SALES), f" {MAIN} "]})
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["options"] == {CONF_REG_IDS: [MAIN, SALES]}
+    assert state_of(hass, f"binary_sensor.sip_line_{MAIN}_registration") == "on"
+
+
+async def test_portal_fails_while_reg_ids_are_checked(
+    hass: HomeAssistant, portal: Portal
+) -> None:
+    """A fault of the portal is told at the field, and the step goes on."""
+    for line in portal.lines.values():
+        line.listed = False
+    flow_id = await begin(hass)
+    await submit(hass, flow_id, user_input(portal.webhook))
+    portal.revoke()
+    form = await submit(hass, flow_id, {CONF_REG_IDS: [str(MAIN)]})
+    assert form["errors"] == {CONF_REG_IDS: "invalid_webhook"}
+
+
+@pytest.mark.parametrize(
+    ("pasted", "error"),
+    [
+        ("nonsense text", "not_a_url"),
+        ("https://acme.bitrix24.com/company/", "not_a_webhook"),
+        ("https://acme.bitrix24.com/rest/abcdefghij012345/", "no_user_id"),
+        ("https://acme.bitrix24.com/rest/1/", "no_code"),
+        ("https://me:pw@acme.bitrix24.com/rest/1/abcdefghij012345/", "user_info"),
+        ("http://acme.bitrix24.com/rest/1/abcdefghij012345/", "insecure"),
+    ],
+)
+async def test_not_a_webhook(
+    hass: HomeAssistant, portal: Portal, pasted: str, error: str
+) -> None:
+    """What is no webhook is refused with what to do, and the flow goes on."""
+    flow_id = await begin(hass)
+    form = await submit(hass, flow_id, user_input(pasted))
+    assert form["errors"] == {CONF_WEBHOOK: error}
+    result = await submit(hass, flow_id, user_input(portal.webhook))
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_owner_was_dismissed(hass: HomeAssistant, portal: Portal) -> None:
+    """A webhook without an owner is none."""
+    portal.owner_active = False
+    form = await submit(hass, await begin(hass), user_input(portal.webhook))
+    assert form["errors"] == {CONF_WEBHOOK: "invalid_webhook"}
+
+
+async def test_profile_of_nobody(hass: HomeAssistant, portal: Portal) -> None:
+    """Where the portal answers a dismissed owner with nothing, that is no success."""
+    portal.empty_profile = True
+    form = await submit(hass, await begin(hass), user_input(portal.webhook))
+    assert form["errors"] == {CONF_WEBHOOK: "invalid_webhook"}
+
+
+async def test_command_of_the_proof_fails(hass: HomeAssistant, portal: Portal) -> None:
+    """A right that the list of rights does not show to be missing is found, too."""
+    portal.permitted = False
+    form = await submit(hass, await begin(hass), user_input(portal.webhook))
+    assert form["errors"] == {CONF_WEBHOOK: "missing_permission"}
+
+
+async def test_same_portal_twice(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry
+) -> None:
+    """The same portal is refused, even with another webhook, and without asking it."""
+    requests = len(portal.requests)
+    result = await submit(
+        hass,
+        await begin(hass),
+        user_input(portal.webhook.replace("/rest/1/", "/rest/9/")),
+    )
+    assert result["type"] is FlowResultType.ABORT
+    assert result["reason"] == "already_configured"
+    assert len(portal.requests) == requests
+
+
+async def test_reauthentication(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry
+) -> None:
+    """A revoked webhook is replaced by a new one of the same portal, and of no other."""
+    portal.revoke()
+    await entry.runtime_data.async_refresh()
+    await hass.async_block_till_done(wait_background_tasks=True)
+    [flow] = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
+    assert flow["step_id"] == "reauth_confirm"
+    flow_id = flow["flow_id"]
+    other = "https://other.bitrix24.com/rest/1/abcdefghij012345/"
+    form = await submit(hass, flow_id, {CONF_WEBHOOK: other})
+    assert form["errors"] == {CONF_WEBHOOK: "wrong_portal"}
+    assert form["description_placeholders"]["other"] == "other.bitrix24.com"
+    assert form["description_placeholders"]["portal"] == portal.host
+    form = await submit(hass, flow_id, {CONF_WEBHOOK: "x y"})
+    assert form["errors"] == {CONF_WEBHOOK: "not_a_url"}
+    form = await submit(hass, flow_id, {CONF_WEBHOOK: portal.webhook})
+    assert form["errors"] == {CONF_WEBHOOK: "invalid_webhook"}
+    new = portal.new_webhook()
+    result = await submit(hass, flow_id, {CONF_WEBHOOK: new})
+    assert result["reason"] == "reauth_successful"
+    assert entry.data[CONF_WEBHOOK] == new
+    assert state_of(hass, REGISTRATION) == "on"
+
+
+async def reconfigure(hass: HomeAssistant, entry: MockConfigEntry) -> str:
+    """Open the form that changes a connection; return the flow's id."""
+    form = await entry.start_reconfigure_flow(hass)
+    assert form["step_id"] == "reconfigure"
+    return form["flow_id"]
+
+
+async def test_reconfigure_webhook(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry
+) -> None:
+    """A new webhook of the same portal is taken once it is proved."""
+    flow_id = await reconfigure(hass, entry)
+    form = await submit(hass, flow_id, user_input("nonsense text"))
+    assert form["errors"] == {CONF_WEBHOOK: "not_a_url"}
+    new = portal.new_webhook()
+    form = await submit(hass, flow_id, user_input(new[:-3] + "xy/"))
+    assert form["errors"] == {CONF_WEBHOOK: "invalid_webhook"}
+    result = await submit(hass, flow_id, user_input(new))
+    assert result["reason"] == "reconfigure_successful"
+    assert entry.data == {CONF_WEBHOOK: new, CONF_VERIFY_SSL: True}
+
+
+async def test_reconfigure_tls_only(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry
+) -> None:
+    """The switch for the certificate changes without pasting the webhook again."""
+    result = await submit(
+        hass, await reconfigure(hass, entry), {"advanced": {CONF_VERIFY_SSL: False}}
+    )
+    assert result["reason"] == "reconfigure_successful"
+    assert entry.data == {CONF_WEBHOOK: portal.webhook, CONF_VERIFY_SSL: False}
+    assert state_of(hass, REGISTRATION) == "on"
+
+
+async def test_portal_was_renamed(
+    hass: HomeAssistant, portal: Portal, other_portal: Portal, entry: MockConfigEntry
+) -> None:
+    """A new host that knows a monitored line is the same portal: all stays."""
+    before = {
+        (e.entity_id, e.unique_id)
+        for e in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
+    }
+    other_portal.add_line(SALES, "Sales")
+    other_portal.add_line(SUPPORT, "Support")
+    result = await submit(
+        hass, await reconfigure(hass, entry), user_input(other_portal.webhook)
+    )
+    assert result["reason"] == "reconfigure_successful"
+    assert entry.title == other_portal.host
+    assert entry.unique_id == other_portal.host
+    after = {
+        (e.entity_id, e.unique_id)
+        for e in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
+    }
+    assert after == before
+    device = dr.async_get(hass).async_get_device_by_identifier(
+        (DOMAIN, entry.entry_id), entry.entry_id
+    )
+    assert device
+    assert device.configuration_url == f"{other_portal.url}/telephony/"
+
+
+async def test_portal_was_renamed_and_lists_nothing(
+    hass: HomeAssistant, portal: Portal, other_portal: Portal, entry: MockConfigEntry
+) -> None:
+    """A line that the new host does not list is asked for; a title of one's own stays."""
+    hass.config_entries.async_update_entry(entry, title="Head office")
+    other_portal.lines[MAIN].listed = False
+    result = await submit(
+        hass, await reconfigure(hass, entry), user_input(other_portal.webhook)
+    )
+    assert result["reason"] == "reconfigure_successful"
+    assert entry.title == "Head office"
+
+
+async def test_other_portal(
+    hass: HomeAssistant, portal: Portal, other_portal: Portal, entry: MockConfigEntry
+) -> None:
+    """A host that knows none of the lines is another portal, and refused by name."""
+    other_portal.remove_line(MAIN)
+    flow_id = await reconfigure(hass, entry)
+    form = await submit(hass, flow_id, user_input(other_portal.webhook))
+    assert form["errors"] == {CONF_WEBHOOK: "other_portal"}
+    assert form["description_placeholders"]["other"] == other_portal.host
+    other_portal.fault(
+        ErrorReply("ACCESS_DENIED", "Access denied!", 403),
+        method="voximplant.sip.status",
+    )
+    form = await submit(hass, flow_id, user_input(other_portal.webhook))
+    assert form["errors"] == {CONF_WEBHOOK: "other_portal"}
+    assert entry.data[CONF_WEBHOOK] == portal.webhook
+
+
+async def test_reconfigure_to_a_portal_that_is_there(
+    hass: HomeAssistant,
+    portal: Portal,
+    other_portal: Portal,
+    entry: MockConfigEntry,
+) -> None:
+    """A portal that has an entry of its own is not taken for another one's new name."""
+    make_entry(other_portal).add_to_hass(hass)
+    result = await submit(
+        hass, await reconfigure(hass, entry), user_input(other_portal.webhook)
+    )
+    assert result["reason"] == "already_configured"
+
+
+async def test_options(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry
+) -> None:
+    """Options are checked, stored as numbers, and take effect without a restart."""
+    portal.add_line(201009, "Hidden").listed = False
+    form = await hass.config_entries.options.async_init(entry.entry_id)
+    assert form["step_id"] == "init"
+    entered = {
+        CONF_SCAN_INTERVAL: 30.0,
+        CONF_GRACE_TIME: 0.0,
+        CONF_FIND_LINES: True,
+        CONF_REG_IDS: ["999999"],
+    }
+    configure = hass.config_entries.options.async_configure
+    form = await configure(form["flow_id"], entered)
+    assert form["errors"] == {CONF_REG_IDS: "registration_not_found"}
+    form = await configure(form["flow_id"], entered | {CONF_REG_IDS: ["line"]})
+    assert form["errors"] == {CONF_REG_IDS: "not_a_reg_id"}
+    form = await configure(
+        form["flow_id"], entered | {CONF_REG_IDS: [], CONF_FIND_LINES: False}
+    )
+    assert form["errors"] == {CONF_REG_IDS: "no_lines"}
+    result = await configure(form["flow_id"], entered | {CONF_REG_IDS: ["201009"]})
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert entry.options == {
+        CONF_SCAN_INTERVAL: 30,
+        CONF_GRACE_TIME: 0,
+        CONF_FIND_LINES: True,
+        CONF_REG_IDS: [201009],
+    }
+    assert state_of(hass, "binary_sensor.sip_line_201009_registration") == "on"
+    assert entry.runtime_data.update_interval.total_seconds() == pytest.approx(
+        30, abs=1
+    )
+
+
+async def test_options_of_a_portal_that_is_down(
+    hass: HomeAssistant, portal: Portal, set_up: SetUp
+) -> None:
+    """REG_IDs that were there before are not checked again, so the rest can change."""
+    entry = await set_up(portal, reg_ids=[MAIN])
+    portal.revoke()
+    form = await hass.config_entries.options.async_init(entry.entry_id)
+    result = await hass.config_entries.options.async_configure(
+        form["flow_id"],
+        {
+            CONF_SCAN_INTERVAL: 120,
+            CONF_GRACE_TIME: 60,
+            CONF_FIND_LINES: False,
+            CONF_REG_IDS: [str(MAIN)],
+        },
+    )
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_secret_is_not_in_forms(hass: HomeAssistant, portal: Portal) -> None:
+    """A form that comes back with an error repeats nothing of the webhook."""
+    portal.permitted = False
+    form = await submit(hass, await begin(hass), user_input(portal.webhook))
+    assert form["errors"]
+    assert (
+        not Webhook.parse(portal.webhook).is_told_by(
+            repr({**form, "data_schema": form["data_schema"].schema})
+        )
+        or "example" in form["description_placeholders"]
+    )

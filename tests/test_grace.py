@@ -1,0 +1,216 @@
+"""The one grace time, as a table: answers and faults over time, and what is shown.
+
+The table stands in docs/how-it-works.md for readers as well.
+"""
+
+import pytest
+
+from custom_components.bitrix24_sip.bitrix24 import SipLine, SipRegistration
+from custom_components.bitrix24_sip.bitrix24.errors import (
+    Bitrix24Error,
+    ConnectionFailed,
+    InvalidWebhook,
+    OperatingTimeExceeded,
+    RegistrationNotFound,
+    ServerFault,
+)
+from custom_components.bitrix24_sip.grace import LineTracker
+
+GRACE = 120
+ON, OFF, UNKNOWN, UNAVAILABLE = "on", "off", "unknown", "unavailable"
+
+OK = SipRegistration(1, "success", 200)
+FAIL = SipRegistration(1, "error", 403, "Forbidden")
+PROGRESS = SipRegistration(1, "in_progress")
+WAIT = SipRegistration(1, "wait")
+NEW_WORD = SipRegistration(1, "resting")
+FAULT = ConnectionFailed()
+SILENT = RegistrationNotFound("REG_ID_NOT_FOUND")
+BUSY = OperatingTimeExceeded("OPERATION_TIME_LIMIT", 60.0)
+BROKEN = ServerFault("HTTP 503")
+REVOKED = InvalidWebhook("INVALID_CREDENTIALS")
+
+# (seconds, what the poll brought or None for a mere look, what is shown then)
+type Step = tuple[int, SipRegistration | Bitrix24Error | None, str]
+
+
+def shown(tracker: LineTracker, now: float) -> str:
+    """Return the binary sensor's state for what the tracker has."""
+    state = tracker.state(now)
+    if state.registration is None:
+        return UNAVAILABLE
+    return {True: ON, False: OFF, None: UNKNOWN}[state.connected]
+
+
+@pytest.mark.parametrize(
+    ("grace", "steps"),
+    [
+        pytest.param(
+            GRACE, [(0, OK, ON), (60, FAIL, OFF), (120, OK, ON)], id="settled"
+        ),
+        pytest.param(
+            GRACE,
+            [(0, OK, ON), (60, PROGRESS, ON), (120, OK, ON)],
+            id="a moment in progress",
+        ),
+        pytest.param(
+            GRACE,
+            [(0, OK, ON), (60, PROGRESS, ON), (179, None, ON), (180, None, OFF)],
+            id="in progress for too long, without a poll at that moment",
+        ),
+        pytest.param(
+            GRACE,
+            [(0, OK, ON), (60, WAIT, ON), (120, PROGRESS, ON), (180, WAIT, OFF)],
+            id="unsettled, whatever the word: one clock",
+        ),
+        pytest.param(
+            GRACE,
+            [(0, OK, ON), (60, NEW_WORD, ON), (180, NEW_WORD, OFF), (240, OK, ON)],
+            id="a word that nobody knows never counts as registered",
+        ),
+        pytest.param(
+            GRACE,
+            [(0, OK, ON), (60, FAULT, ON), (120, OK, ON)],
+            id="a hiccup",
+        ),
+        pytest.param(
+            GRACE,
+            [(0, OK, ON), (60, FAULT, ON), (179, None, ON), (180, None, UNAVAILABLE)],
+            id="a fault for too long",
+        ),
+        pytest.param(
+            GRACE,
+            [
+                (0, OK, ON),
+                (60, SILENT, ON),
+                (120, BUSY, ON),
+                (180, BROKEN, UNAVAILABLE),
+            ],
+            id="faults of all kinds: one clock",
+        ),
+        pytest.param(
+            GRACE,
+            [(0, OK, ON), (60, PROGRESS, ON), (120, FAULT, ON), (180, PROGRESS, OFF)],
+            id="unsettled and faults: one clock, the latest answer decides",
+        ),
+        pytest.param(
+            GRACE,
+            [
+                (0, OK, ON),
+                (60, FAULT, ON),
+                (180, FAULT, UNAVAILABLE),
+                (240, PROGRESS, OFF),
+            ],
+            id="nothing bridged outlives the grace time",
+        ),
+        pytest.param(
+            GRACE,
+            [(0, FAIL, OFF), (60, PROGRESS, OFF), (120, FAULT, OFF), (180, OK, ON)],
+            id="a line that is down stays down while it is not certain",
+        ),
+        pytest.param(
+            GRACE,
+            [
+                (0, FAIL, OFF),
+                (60, FAULT, OFF),
+                (180, FAULT, UNAVAILABLE),
+                (240, OK, ON),
+            ],
+            id="down, then silent",
+        ),
+        pytest.param(
+            GRACE,
+            [(0, OK, ON), (60, REVOKED, UNAVAILABLE), (120, OK, ON)],
+            id="what somebody has to mend shows at once",
+        ),
+        pytest.param(
+            GRACE,
+            [(0, OK, ON), (60, REVOKED, UNAVAILABLE), (120, FAULT, UNAVAILABLE)],
+            id="a passing fault brings nothing back",
+        ),
+        pytest.param(
+            GRACE,
+            [(0, PROGRESS, UNKNOWN), (60, WAIT, UNKNOWN), (120, WAIT, OFF)],
+            id="in progress from the beginning",
+        ),
+        pytest.param(
+            GRACE,
+            [(0, FAULT, UNAVAILABLE), (60, OK, ON)],
+            id="a fault from the beginning",
+        ),
+        pytest.param(
+            GRACE,
+            [
+                (0, OK, ON),
+                (60, FAULT, ON),
+                (120, OK, ON),
+                (180, FAULT, ON),
+                (299, None, ON),
+            ],
+            id="each certain answer ends the grace time",
+        ),
+        pytest.param(
+            0,
+            [
+                (0, OK, ON),
+                (60, PROGRESS, OFF),
+                (120, OK, ON),
+                (180, FAULT, UNAVAILABLE),
+            ],
+            id="no grace time, nothing bridged",
+        ),
+        pytest.param(0, [(0, PROGRESS, OFF)], id="no grace time at the beginning"),
+        pytest.param(
+            3600,
+            [(0, OK, ON), (60, FAULT, ON), (3659, None, ON), (3660, None, UNAVAILABLE)],
+            id="an hour",
+        ),
+    ],
+)
+def test_what_is_shown(grace: int, steps: list[Step]) -> None:
+    """What is shown follows from the answers and the one grace time."""
+    tracker = LineTracker(SipLine(1, "Main line"))
+    seen = []
+    for at, answer, _ in steps:
+        if answer is not None:
+            tracker.take(answer, at, grace)
+        seen.append((at, answer, shown(tracker, at)))
+    assert seen == steps
+
+
+def test_the_portals_answer_stands_beside() -> None:
+    """While a fault is bridged, the last answer stays as it was; no answer is made up."""
+    tracker = LineTracker(SipLine(1))
+    tracker.take(FAIL, 0, GRACE)
+    tracker.take(FAULT, 60, GRACE)
+    assert tracker.state(100).registration is FAIL
+    tracker.take(PROGRESS, 120, GRACE)
+    assert tracker.state(130).registration is PROGRESS
+    assert tracker.state(130).connected is False
+
+
+def test_the_end_of_the_grace_time_is_known() -> None:
+    """Whoever shows the line can look again when the grace time ends."""
+    tracker = LineTracker(SipLine(1))
+    assert tracker.expires_at(0) is None
+    tracker.take(OK, 0, GRACE)
+    assert tracker.expires_at(0) is None
+    tracker.take(FAULT, 60, GRACE)
+    tracker.take(FAULT, 120, GRACE)
+    assert tracker.expires_at(120) == 180
+    assert tracker.expires_at(180) is None
+
+
+def test_failing_is_what_the_portal_answers() -> None:
+    """A line counts as failing for what the portal says, not for a fault."""
+    tracker = LineTracker(SipLine(1))
+    assert not tracker.failing
+    for answer, failing in (
+        (FAIL, True),
+        (PROGRESS, True),
+        (OK, False),
+        (FAULT, False),
+    ):
+        tracker.take(answer, 0, GRACE)
+        assert tracker.failing is failing
+    assert tracker.error is FAULT
