@@ -1,0 +1,455 @@
+"""The client over HTTP: how it asks, what it survives, and what it never tells."""
+
+import asyncio
+from collections.abc import Callable
+import json
+import logging
+from pathlib import Path
+import ssl
+import time
+import traceback
+
+import aiohttp
+import pytest
+import trustme
+
+from custom_components.bitrix24_sip.bitrix24 import (
+    Bitrix24Client,
+    Bitrix24Error,
+    LastingError,
+    PassingError,
+    SipRegistration,
+    Telephony,
+    Webhook,
+    client as client_module,
+)
+from custom_components.bitrix24_sip.bitrix24.errors import (
+    ConnectionFailed,
+    InsecureConnection,
+    InvalidWebhook,
+    MissingPermission,
+    OperatingTimeExceeded,
+    RegistrationNotFound,
+    RequestTimeout,
+    ServerFault,
+    Throttled,
+    UnexpectedAnswer,
+)
+from tests.conftest import MAIN, SALES, SUPPORT
+from tests.portal import Portal
+from tests.portal_faults import (
+    FAULTS,
+    Body,
+    Cut,
+    Endless,
+    ErrorReply,
+    Hang,
+    Huge,
+    Redirect,
+    Result,
+    Slow,
+)
+
+STATUS = "voximplant.sip.status"
+
+
+async def test_how_it_asks(client: Bitrix24Client, portal: Portal) -> None:
+    """JSON by POST, with a name and a version, and without the portal's cookies."""
+    await client.call("profile")
+    await client.call("profile")
+    for request in portal.requests:
+        assert request.verb == "POST"
+        assert request.headers["Content-Type"] == "application/json"
+        assert request.headers["User-Agent"] == "test/1.0"
+        assert "Cookie" not in request.headers
+
+
+async def test_call_with_parameters(client: Bitrix24Client, portal: Portal) -> None:
+    """Parameters travel in the body."""
+    result = await client.call(STATUS, {"REG_ID": MAIN})
+    assert result["REG_ID"] == MAIN
+
+
+async def test_batch(client: Bitrix24Client, portal: Portal) -> None:
+    """One request; parameters are encoded into the command."""
+    answer = await client.batch(
+        {
+            "one": (STATUS, {"REG_ID": MAIN}),
+            "none": (STATUS, {"REG_ID": "4 & 5=?"}),
+            "time": ("server.time", {}),
+        }
+    )
+    assert answer.results.keys() == {"one", "time"}
+    assert isinstance(answer.errors["none"], RegistrationNotFound)
+    assert len(portal.requests) == 1
+    assert portal.requests[0].commands[1] == ("none", STATUS, {"REG_ID": "4 & 5=?"})
+
+
+async def test_one_request_at_a_time(telephony: Telephony, portal: Portal) -> None:
+    """Nothing runs in parallel against a portal, whoever asks."""
+    portal.command_delay = 0.01
+    await asyncio.gather(
+        *(telephony.registration_statuses([MAIN, SALES]) for _ in range(5)),
+        telephony.lines(),
+        telephony.connector(),
+    )
+    assert len(portal.requests) == 7
+    assert portal.max_concurrent == 1
+
+
+@pytest.mark.parametrize(
+    ("lines", "requests"), [(1, 1), (50, 1), (51, 2), (100, 2), (500, 10)]
+)
+async def test_requests_of_a_poll(
+    telephony: Telephony, portal: Portal, lines: int, requests: int
+) -> None:
+    """One request for up to 50 lines, and as many as are needed past it."""
+    reg_ids = [300000 + at for at in range(lines)]
+    for reg_id in reg_ids:
+        portal.add_line(reg_id)
+    answers = await telephony.registration_statuses(reg_ids)
+    assert all(isinstance(answers[r], SipRegistration) for r in reg_ids)
+    assert len(portal.requests) == requests
+    assert portal.commands(STATUS) == lines
+
+
+@pytest.mark.parametrize(
+    "slug", ["cut", "nginx_502", "nginx_503", "internal_error", "query_limit"]
+)
+async def test_a_hiccup_costs_nothing(
+    client: Bitrix24Client, portal: Portal, slug: str
+) -> None:
+    """What may be over in a second is tried twice more within the same poll."""
+    portal.fault(FAULTS[slug], times=2)
+    assert (await client.call("profile"))["ID"] == "1"
+    assert len(portal.requests) == 3
+    assert client.statistics.retries == 2
+    assert client.statistics.requests == 3
+    assert client.statistics.errors.total() == 2
+
+
+@pytest.mark.parametrize("slug", ["cut", "nginx_503", "query_limit"])
+async def test_retries_are_bounded(
+    client: Bitrix24Client, portal: Portal, slug: str
+) -> None:
+    """Three attempts, then the error."""
+    portal.fault(FAULTS[slug])
+    with pytest.raises(PassingError):
+        await client.call("profile")
+    assert len(portal.requests) == 3
+
+
+@pytest.mark.parametrize(
+    "slug",
+    [
+        "invalid_credentials",
+        "missing_permission",
+        "html_200",
+        "json_list",
+        "nginx_504",
+        "operation_time",
+        "retry_after",
+        "maintenance",
+        "redirect_other_host",
+    ],
+)
+async def test_no_retry_for_what_stays(
+    client: Bitrix24Client, portal: Portal, slug: str
+) -> None:
+    """What a second does not mend is asked once."""
+    portal.fault(FAULTS[slug])
+    with pytest.raises(Bitrix24Error):
+        await client.call("profile")
+    assert len(portal.requests) == 1
+
+
+async def test_retries_stay_within_the_time(
+    client: Bitrix24Client, portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No pause is begun that the poll has no time for."""
+    monkeypatch.setattr(client_module, "RETRY_PAUSES", ((30.0, 30.0),))
+    portal.fault(Cut())
+    with pytest.raises(ConnectionFailed):
+        await client.call("profile", seconds=20)
+    assert len(portal.requests) == 1
+
+
+@pytest.mark.parametrize("fault", [Hang(), Endless(), Slow(30)])
+async def test_time_limit(
+    client: Bitrix24Client, portal: Portal, fault: Hang | Endless | Slow
+) -> None:
+    """No answer, or a body that never ends, costs no more than the time allowed."""
+    portal.fault(fault)
+    with pytest.raises(RequestTimeout):
+        await client.call("profile", seconds=0.3)
+    portal.clear_faults()
+    assert await client.call("profile")
+
+
+async def test_no_time_left(client: Bitrix24Client, portal: Portal) -> None:
+    """A request without any time is not sent."""
+    with pytest.raises(RequestTimeout):
+        await client.call("profile", seconds=0)
+    assert not portal.requests
+
+
+async def test_connection_that_does_not_come_about(
+    session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that takes too long counts as none, and is tried again."""
+    monkeypatch.setattr(client_module, "CONNECT_SECONDS", 0.000001)
+    client = Bitrix24Client(
+        session, Webhook.parse("http://127.0.0.1:9/rest/1/abcdefghij012345/")
+    )
+    with pytest.raises(ConnectionFailed):
+        await client.call("profile")
+    assert client.statistics.requests == 3
+
+
+async def test_nobody_listens(session: aiohttp.ClientSession, free_port: int) -> None:
+    """A refused connection is told as such."""
+    client = Bitrix24Client(
+        session, Webhook.parse(f"http://127.0.0.1:{free_port}/rest/1/abcdefghij0/")
+    )
+    with pytest.raises(ConnectionFailed):
+        await client.call("profile")
+
+
+async def test_size_limit(client: Bitrix24Client, portal: Portal) -> None:
+    """500 MB of JSON are not read: neither time nor memory goes into them."""
+    portal.fault(Huge(500 * 1024 * 1024))
+    with pytest.raises(UnexpectedAnswer):
+        await client.call("profile")
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_redirects_are_not_followed(
+    client: Bitrix24Client, portal: Portal, other_portal: Portal, status: int
+) -> None:
+    """The secret goes to no other host, whatever the portal says."""
+    portal.fault(Redirect(f"{other_portal.url}{{path}}", status))
+    with pytest.raises(Bitrix24Error):
+        await client.call("profile")
+    assert not other_portal.requests
+
+
+async def test_redirect_that_repeats_the_secret(
+    client: Bitrix24Client, portal: Portal
+) -> None:
+    """A host made of the secret is not taken for the portal's new name."""
+    portal.fault(Redirect(f"https://{portal.code}.example.com{{path}}"))
+    with pytest.raises(UnexpectedAnswer):
+        await client.call("profile")
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "text/html; charset=cp1251", "x"])
+async def test_content_type_does_not_matter(
+    client: Bitrix24Client, portal: Portal, kind: str
+) -> None:
+    """JSON is JSON, whatever a proxy calls it."""
+    portal.fault(Body('{"result": "\u0434\u0430"}', content_type=kind))
+    assert await client.call("profile") == "да"
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"result": {"a": 1}, "result_error": {"a": {"error": "X"}}},
+        {"result": {"a": 1}, "result_error": {"a": "nonsense"}},
+        {"result": [], "result_error": []},
+        {"result": "nonsense", "result_error": None, "result_time": 7},
+    ],
+)
+async def test_batch_of_odd_parts(
+    client: Bitrix24Client, portal: Portal, parts: dict[str, object]
+) -> None:
+    """A command that did not clearly succeed has failed."""
+    portal.fault(Result(parts))
+    answer = await client.batch({"a": ("profile", {})})
+    assert answer.results == {}
+    assert isinstance(answer.errors["a"], PassingError)
+
+
+@pytest.mark.parametrize("result", [None, [], "x", {}, {"a": 1}])
+async def test_batch_that_is_none(
+    client: Bitrix24Client, portal: Portal, result: object
+) -> None:
+    """A batch without its parts is no answer."""
+    portal.fault(Result(result))
+    with pytest.raises(UnexpectedAnswer):
+        await client.batch({"a": ("profile", {})})
+
+
+async def test_operating_time_is_kept(client: Bitrix24Client, portal: Portal) -> None:
+    """The client knows what each method used, from calls and from batches."""
+    portal.operating_cost[STATUS] = 2.5
+    await client.call(STATUS, {"REG_ID": MAIN})
+    assert client.operating[STATUS].seconds == 2.5
+    await client.batch({"a": (STATUS, {"REG_ID": SALES}), "b": ("profile", {})})
+    assert client.operating[STATUS].seconds == 5.0
+    assert client.operating["profile"].seconds == 0.0
+    assert 530 < client.operating[STATUS].resets_in() <= 600
+
+
+async def test_a_wrong_clock_of_the_portal(
+    client: Bitrix24Client, portal: Portal
+) -> None:
+    """The time until the reset is right even if the portal's clock is a year off."""
+    portal.clock = lambda: time.time() + 31_536_000
+    await client.call(STATUS, {"REG_ID": MAIN})
+    assert 530 < client.operating[STATUS].resets_in() <= 600
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        None,
+        [],
+        {},
+        {"operating": 1},
+        {"operating": "x", "operating_reset_at": 2, "finish": 1},
+        {"operating": float("nan"), "operating_reset_at": 2, "finish": 1},
+        {"operating": [], "operating_reset_at": 10**400, "finish": 1},
+        {"operating": -1, "operating_reset_at": 2, "finish": 1},
+    ],
+)
+async def test_no_operating_time(
+    client: Bitrix24Client, portal: Portal, block: object
+) -> None:
+    """A self-hosted portal reports none; what cannot be read is none."""
+    portal.fault(Body(json.dumps({"result": 1, "time": block})))
+    await client.call("profile")
+    assert client.operating == {}
+
+
+async def test_limit_of_operating_time(client: Bitrix24Client, portal: Portal) -> None:
+    """The error names no time; the last good answer did."""
+    portal.operating_cost[STATUS] = 500
+    await client.call(STATUS, {"REG_ID": MAIN})
+    with pytest.raises(OperatingTimeExceeded) as caught:
+        await client.call(STATUS, {"REG_ID": MAIN})
+    assert caught.value.retry_after
+    assert 530 < caught.value.retry_after <= 600
+    answer = await client.batch({"a": (STATUS, {"REG_ID": MAIN})})
+    error = answer.errors["a"]
+    assert isinstance(error, OperatingTimeExceeded)
+    assert error.retry_after
+
+
+@pytest.mark.parametrize(
+    ("slug", "seconds"),
+    [
+        ("retry_after", 300.0),
+        ("maintenance", 600.0),
+        ("retry_after_nonsense", None),
+        ("operation_time", None),
+    ],
+)
+async def test_when_to_come_back(
+    client: Bitrix24Client, portal: Portal, slug: str, seconds: float | None
+) -> None:
+    """The portal's own word counts, where it has one."""
+    portal.fault(FAULTS[slug])
+    with pytest.raises(PassingError) as caught:
+        await client.call("profile")
+    assert caught.value.retry_after == seconds
+    assert isinstance(caught.value, Throttled | ServerFault)
+
+
+async def test_an_unknown_code_is_told(client: Bitrix24Client, portal: Portal) -> None:
+    """An error code never seen before is reported with its code."""
+    portal.fault(ErrorReply("SOMETHING_NEW", "Text", 401))
+    with pytest.raises(Bitrix24Error, match="SOMETHING_NEW") as caught:
+        await client.call("profile")
+    assert caught.value.code == "SOMETHING_NEW"
+    assert not isinstance(caught.value, InvalidWebhook)
+
+
+async def test_proof(telephony: Telephony, portal: Portal) -> None:
+    """A good webhook is proved in one request, and the lines are there with it."""
+    assert (await telephony.prove()).keys() == {MAIN, SALES, SUPPORT}
+    assert len(portal.requests) == 1
+    portal.permitted = False
+    with pytest.raises(MissingPermission):
+        await telephony.prove()
+
+
+async def test_certificate(
+    session: aiohttp.ClientSession, tmp_path: Path, socket_enabled: None
+) -> None:
+    """A certificate that nobody vouches for is refused; one that is trusted is not."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    portal = Portal()
+    portal.allow_http = False
+    await portal.start(ssl_context=context)
+    try:
+        client = Bitrix24Client(session, Webhook.parse(portal.webhook))
+        with pytest.raises(InsecureConnection):
+            await client.call("profile")
+        assert not portal.requests
+        trusting = ssl.create_default_context()
+        authority.configure_trust(trusting)
+        connector = aiohttp.TCPConnector(ssl=trusting)
+        async with aiohttp.ClientSession(connector=connector) as trusted:
+            client = Bitrix24Client(trusted, Webhook.parse(portal.webhook))
+            assert (await client.call("profile"))["ID"] == "1"
+    finally:
+        await portal.stop()
+
+
+@pytest.fixture
+def assert_untold(
+    portal: Portal, caplog: pytest.LogCaptureFixture
+) -> Callable[[BaseException], None]:
+    """Return a function that looks for the secret in an error and in the logs."""
+    caplog.set_level(logging.DEBUG)
+    webhook = Webhook.parse(portal.webhook)
+
+    def assert_untold(error: BaseException) -> None:
+        chain: BaseException | None = error
+        while chain is not None:
+            assert not webhook.is_told_by(f"{chain} {chain!r} {chain.args!r}")
+            assert chain.__cause__ is None
+            chain = chain.__context__
+        assert not webhook.is_told_by("".join(traceback.format_exception(error)))
+        assert not webhook.is_told_by(caplog.text)
+
+    return assert_untold
+
+
+@pytest.mark.parametrize("slug", FAULTS)
+async def test_no_fault_tells_the_secret(
+    client: Bitrix24Client,
+    portal: Portal,
+    slug: str,
+    assert_untold: Callable[[BaseException], None],
+) -> None:
+    """Whatever goes wrong, the secret is in no error, cause, traceback or log."""
+    portal.fault(FAULTS[slug])
+    with pytest.raises((PassingError, LastingError)) as caught:
+        await client.batch({"a": ("profile", {})})
+    assert_untold(caught.value)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        ErrorReply("q7w8e9r0t1y2u3i4", "q7w8e9r0t1y2u3i4"),
+        ErrorReply("X", "see /rest/1/q7w8e9r0t1y2u3i4/"),
+        Redirect("https://q7w8e9r0t1y2u3i4/rest/1/q7w8e9r0t1y2u3i4/profile"),
+        Body("<html>/rest/1/q7w8e9r0t1y2u3i4/profile</html>", 502, "text/html"),
+    ],
+)
+async def test_a_portal_that_repeats_the_secret(
+    client: Bitrix24Client,
+    portal: Portal,
+    fault: ErrorReply | Redirect | Body,
+    assert_untold: Callable[[BaseException], None],
+) -> None:
+    """What the portal says is not repeated where it holds the secret."""
+    portal.fault(fault)
+    with pytest.raises(Bitrix24Error) as caught:
+        await client.call("profile")
+    assert_untold(caught.value)

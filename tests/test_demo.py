@@ -1,0 +1,166 @@
+"""The demo's own words: its table, and its verdict on what it sees."""
+
+from typing import Any
+
+import pytest
+
+from demo import checks, table
+from demo.dashboard import dashboard
+from demo.entities import (
+    ERROR_MESSAGE,
+    LAST_UPDATED,
+    REGISTRATION,
+    STATUS,
+    STATUS_CODE,
+    Line,
+    Portal,
+)
+
+_PORTAL_STATES = {
+    ("binary_sensor", "portal"): "on",
+    ("binary_sensor", "lines"): "off",
+    ("sensor", "registered_lines"): "1",
+    ("sensor", "failed_lines"): "0",
+    ("binary_sensor", "connector_paid"): "on",
+    ("sensor", "connector_paid_until"): "2027-01-01T00:00:00+00:00",
+    ("sensor", "free_minutes"): "60",
+}
+_REGISTERED = {
+    REGISTRATION: "on",
+    STATUS: "success",
+    STATUS_CODE: "200",
+    ERROR_MESSAGE: "",
+    LAST_UPDATED: "2026-11-23T08:00:00+00:00",
+}
+_IN_PROGRESS = {
+    REGISTRATION: "unknown",
+    STATUS: "in_progress",
+    STATUS_CODE: "unknown",
+    ERROR_MESSAGE: "unknown",
+    LAST_UPDATED: "unknown",
+}
+_LOST = dict.fromkeys(_REGISTERED, "unavailable")
+
+
+def _seen(**lines: dict[Any, str]) -> tuple[Portal, dict[str, Any]]:
+    """Return a portal with a line for each title, and the states of its entities."""
+    states: dict[str, Any] = {}
+
+    def entities(name: str, values: dict[Any, str]) -> dict[Any, str]:
+        ids = {key: f"{key[0]}.{name}_{key[1]}" for key in values}
+        states.update({ids[key]: {"state": value} for key, value in values.items()})
+        return ids
+
+    return Portal(
+        "portal.test",
+        entities("portal", _PORTAL_STATES),
+        {
+            reg_id: Line(reg_id, title, entities(title, values))
+            for reg_id, (title, values) in enumerate(lines.items(), 1)
+        },
+    ), states
+
+
+def test_all_is_well() -> None:
+    """A line that is registered, and one that nothing is certain of yet."""
+    portal, states = _seen(main=_REGISTERED, fax=_IN_PROGRESS)
+    assert checks.missing(portal, states, {1: "success", 2: "in_progress"}) == []
+    assert checks.missing(portal, states, None) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "on_portal", "sentence"),
+    [
+        pytest.param(_LOST, "success", "status is unavailable", id="not known"),
+        pytest.param(_REGISTERED, "error", "on the portal error", id="wrong status"),
+        pytest.param(
+            {**_REGISTERED, REGISTRATION: "off"},
+            "success",
+            "registration is off with status success",
+            id="wrong registration",
+        ),
+        pytest.param(
+            {**_REGISTERED, STATUS_CODE: "unknown"},
+            "success",
+            "'status_code' is unknown",
+            id="no code",
+        ),
+        pytest.param(
+            {REGISTRATION: "on", STATUS: "success"},
+            "success",
+            "'last_updated' is missing",
+            id="entity missing",
+        ),
+    ],
+)
+def test_wrong_line(line: dict[Any, str], on_portal: str, sentence: str) -> None:
+    """Whatever is missing or wrong about a line is said, with the line's name."""
+    portal, states = _seen(main=line)
+    wrong = checks.missing(portal, states, {1: on_portal})
+    assert any(sentence in each for each in wrong)
+    assert all(each.startswith("Line 1 (main): ") for each in wrong)
+
+
+def test_missing_line_and_silent_portal() -> None:
+    """A line that the portal has and Home Assistant lacks; a portal not answering."""
+    portal, states = _seen(main=_REGISTERED)
+    states["binary_sensor.portal_portal"] = {"state": "off"}
+    assert checks.missing(portal, states, {1: "success", 7: "success"}) == [
+        "The portal is not shown as answering, but as off",
+        "Line 7 is missing",
+    ]
+
+
+def test_no_line() -> None:
+    """A portal without a line shows nothing, and that is wrong."""
+    portal, states = _seen()
+    assert checks.missing(portal, states, None) == ["There is no line"]
+
+
+def test_table() -> None:
+    """Columns stay in line under wide letters, and long or hostile words."""
+    portal, states = _seen(
+        **{"電話": _REGISTERED, "x" * 50: _LOST, "a\x1b[2J": _IN_PROGRESS}
+    )
+    statuses = {1: "success", 2: "error", 3: "in_progress"}
+    shown = table.text(table.rows(portal, states, statuses)).split("\n")
+    long = "x" * 31 + "…"
+    assert shown == [
+        f"REG_ID  {'Line':32}  On the portal  Registration  Status       Code  Error",
+        f"1       {'電話':30}  success        registered    success      200",
+        f"2       {long}  error          unavailable   unavailable",
+        f"3       {'a [2J':32}  in_progress    unknown       in_progress",
+    ]
+
+
+def test_table_without_the_portals_word() -> None:
+    """Of a real portal the table has what Home Assistant tells."""
+    portal, states = _seen(main=_REGISTERED)
+    heading, line = table.rows(portal, states, None)
+    assert heading[:3] == ("REG_ID", "Line", "Registration")
+    assert line == ("1", "main", "registered", "success", "200", "")
+
+
+def test_screen_prints_changes_only(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where the output is no terminal, a table that is the same is not repeated."""
+    screen = table.Screen()
+    for each in ("one", "one", "two"):
+        screen.show(each)
+    assert capsys.readouterr().out == "one\n\ntwo\n"
+
+
+def test_dashboard_has_every_line() -> None:
+    """Each line has its tile, and is in the history and the logbook."""
+    portal, _ = _seen(main=_REGISTERED, fax=_IN_PROGRESS)
+    (view,) = dashboard(portal)["views"]
+    lines, last_hour, _ = view["sections"]
+    registrations = [
+        "binary_sensor.main_registration",
+        "binary_sensor.fax_registration",
+    ]
+    assert [card["entity"] for card in lines["cards"][1:]] == registrations
+    _, history, logbook = last_hour["cards"]
+    assert [each["entity"] for each in history["entities"]] == registrations
+    assert logbook["target"] == {
+        "entity_id": ["sensor.main_status", "sensor.fax_status"]
+    }
