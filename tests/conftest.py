@@ -67,8 +67,11 @@ def make_entry(portal: Portal, **options: Any) -> MockConfigEntry:
 
 
 @pytest.fixture
-def set_up(hass: HomeAssistant) -> SetUp:
-    """Return a function that adds an entry for a portal and sets it up."""
+def set_up(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> SetUp:
+    """Return a function that adds an entry for a portal and sets it up.
+
+    From its beginning, time passes only when a test lets it.
+    """
 
     async def set_up(portal: Portal, **options: Any) -> MockConfigEntry:
         entry = make_entry(portal, **options)

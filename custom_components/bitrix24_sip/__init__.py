@@ -43,11 +43,9 @@ async def async_setup_entry(hass: HomeAssistant, entry: Bitrix24SipConfigEntry) 
 async def async_unload_entry(
     hass: HomeAssistant, entry: Bitrix24SipConfigEntry
 ) -> bool:
-    """Unload a portal."""
-    unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
-    if unloaded:
-        async_delete_issues(hass, entry.entry_id)
-    return unloaded
+    """Unload a portal, of which nothing is known then that somebody should mend."""
+    async_delete_issues(hass, entry.entry_id)
+    return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
 
 
 async def async_remove_entry(

@@ -19,6 +19,7 @@ from .bitrix24 import (
     Answers,
     Bitrix24Error,
     LastingError,
+    OperatingTime,
     SipConnector,
     SipLine,
     Telephony,
@@ -347,13 +348,21 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
             retry_after=pause,
         )
 
+    @property
+    def _operating(self) -> OperatingTime | None:
+        """The operating time of the one method that is asked all the time."""
+        return self.telephony.client.operating.get(STATUS_METHOD)
+
     def _interval(self) -> float:
         """Return the seconds between polls, with the operating time in mind."""
-        operating = self.telephony.client.operating.get(STATUS_METHOD)
+        operating = self._operating
         if operating is None:
             return self.chosen_interval
         return pause_between_polls(
-            self.chosen_interval, operating.seconds, operating.resets_in()
+            self.chosen_interval,
+            operating.seconds,
+            operating.per_call * len(self._awake),
+            operating.resets_in(),
         )
 
     def _pause(self) -> float:
@@ -399,7 +408,7 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         self._expire_at(min((end for end in ends if end is not None), default=None))
         if self._error is None:
             self._say_what_is_not_known()
-        operating = self.telephony.client.operating.get(STATUS_METHOD)
+        operating = self._operating
         return PortalState(
             lines,
             self._connector,

@@ -134,20 +134,22 @@ def test_what_was_not_reached_comes_first(planner: BatchPlanner) -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "resets_in", "pause"),
+    ("share", "cost", "resets_in", "pause"),
     [
-        (0.0, 0.0, 60.0),
-        (0.5, 500.0, 60.0),
-        (0.7, 500.0, 150.0),
-        (0.8999, 500.0, 239.955),
-        (0.9, 500.0, 500.0),
-        (0.95, 30.0, 240.0),
-        (2.0, 600.0, 600.0),
+        (0.0, 0.0, 0.0, 60.0),
+        (0.5, 0.0, 500.0, 60.0),
+        (0.7, 0.0, 500.0, 150.0),
+        (0.7, 0.1, 500.0, 150.0),
+        (0.7, 0.2, 500.0, 500.0),
+        (0.8999, 0.0, 500.0, 239.955),
+        (0.9, 0.0, 500.0, 500.0),
+        (0.95, 0.0, 30.0, 240.0),
+        (2.0, 0.0, 600.0, 600.0),
     ],
 )
 def test_polls_slow_down_before_the_limit(
-    share: float, resets_in: float, pause: float
+    share: float, cost: float, resets_in: float, pause: float
 ) -> None:
     """From half of the limit the interval grows; near it, polling waits for the reset."""
-    used = share * OPERATING_LIMIT
-    assert pause_between_polls(60.0, used, resets_in) == pytest.approx(pause)
+    used, more = share * OPERATING_LIMIT, cost * OPERATING_LIMIT
+    assert pause_between_polls(60.0, used, more, resets_in) == pytest.approx(pause)

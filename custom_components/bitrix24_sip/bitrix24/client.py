@@ -48,11 +48,13 @@ OPERATING_WINDOW = 600.0  # seconds over which the portal sums operating time
 class OperatingTime:
     """Server time that a method used in the last 10 minutes, as the portal reports it.
 
-    seconds: used; resets_at: when the oldest minute of it leaves the sum, on this
-    machine's monotonic clock, so that the portal's own clock may be wrong.
+    seconds: used; per_call: what a call adds, at most, by the latest ones; resets_at:
+    when the oldest minute of it leaves the sum, on this machine's monotonic clock, so
+    that the portal's own clock may be wrong.
     """
 
     seconds: float
+    per_call: float
     resets_at: float
 
     def resets_in(self) -> float:
@@ -315,7 +317,14 @@ class Bitrix24Client:
         finish = _number(block.get("finish"))
         if used is not None and reset is not None and finish is not None:
             resets_in = min(max(reset - finish, 0.0), OPERATING_WINDOW)
-            self.operating[method] = OperatingTime(used, monotonic() + resets_in)
+            before = self.operating.get(method)
+            # The sum falls while minutes leave it, so a small step says little.
+            per_call = (
+                max(used - before.seconds, before.per_call * 0.95) if before else 0.0
+            )
+            self.operating[method] = OperatingTime(
+                used, per_call, monotonic() + resets_in
+            )
 
 
 def _may_be_over_soon(error: Bitrix24Error) -> bool:

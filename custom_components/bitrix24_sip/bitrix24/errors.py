@@ -274,6 +274,8 @@ def _class_of(code: str, text: str, status: int) -> type[Bitrix24Error]:
 
 def _class_of_access_denied(text: str, status: int) -> type[Bitrix24Error]:
     """Tell the meanings of `ACCESS_DENIED` apart, which only its text does."""
+    if "application context" in text:
+        return UnknownError  # a method for applications: none of those used here
     if any(word in text for word in _PLAN_WORDS):
         return PlanRestricted
     if "authorized" in text or "authorization required" in text:

@@ -166,15 +166,18 @@ class BatchPlanner:
         )
 
 
-def pause_between_polls(interval: float, used: float, resets_in: float) -> float:
+def pause_between_polls(
+    interval: float, used: float, cost: float, resets_in: float
+) -> float:
     """Return the seconds to the next poll for the operating time used so far.
 
-    interval: the chosen seconds; used: operating time, in seconds, of the method that
-    used most; resets_in: seconds until the oldest minute of it is forgotten.
+    interval: the chosen seconds; used: operating time in seconds; cost: what one poll
+    adds to it; resets_in: seconds until the oldest minute of it is forgotten.
     """
     share = used / OPERATING_LIMIT
     if share <= EASY_SHARE:
         return interval
     over = min(1.0, (share - EASY_SHARE) / (FULL_SHARE - EASY_SHARE))
     stretched = interval * (1.0 + over * (MOST_STRETCH - 1.0))
-    return max(stretched, resets_in) if share >= FULL_SHARE else stretched
+    would_be_full = used + cost >= FULL_SHARE * OPERATING_LIMIT
+    return max(stretched, resets_in) if would_be_full else stretched
