@@ -12,10 +12,12 @@ from pytest_homeassistant_custom_component.common import (
     async_fire_time_changed,
 )
 
+from custom_components.bitrix24_sip import PLATFORMS
 from custom_components.bitrix24_sip.bitrix24 import Webhook, client as client_module
 from custom_components.bitrix24_sip.const import CONF_WEBHOOK, DOMAIN
 from homeassistant.const import CONF_VERIFY_SSL
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
 
 from .portal import Portal
 
@@ -126,3 +128,14 @@ def state_of(hass: HomeAssistant, entity_id: str) -> str:
     state = hass.states.get(entity_id)
     assert state is not None, f"there is no {entity_id}"
     return state.state
+
+
+def portal_entity(hass: HomeAssistant, entry: MockConfigEntry, key: str) -> str:
+    """Return the state of a portal's entity by its key."""
+    registry = er.async_get(hass)
+    for platform in PLATFORMS:
+        if entity_id := registry.async_get_entity_id(
+            platform, DOMAIN, f"{entry.entry_id}_{key}"
+        ):
+            return state_of(hass, entity_id)
+    raise LookupError(key)

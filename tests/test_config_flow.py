@@ -78,6 +78,7 @@ async def test_no_lines_found(hass: HomeAssistant, portal: Portal) -> None:
     assert form["step_id"] == "reg_ids"
     for entered, error in (
         ([], "no_lines"),
+        ([" "], "no_lines"),
         (["x"], "not_a_reg_id"),
         (["-1"], "not_a_reg_id"),
         ([str(MAIN), "999999"], "registration_not_found"),

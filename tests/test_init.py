@@ -21,24 +21,22 @@ from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.setup import async_setup_component
 
-from .conftest import MAIN, SALES, SUPPORT, Poll, SetUp, make_entry, state_of
+from .conftest import (
+    MAIN,
+    SALES,
+    SUPPORT,
+    Poll,
+    SetUp,
+    make_entry,
+    portal_entity,
+    state_of,
+)
 from .portal import Portal
 from .portal_faults import FAULTS, ErrorReply, Result
 
 STATUS = "voximplant.sip.status"
 LINES = "voximplant.line.get"
 REGISTRATION = "binary_sensor.main_line_registration"
-
-
-def portal_entity(hass: HomeAssistant, entry: MockConfigEntry, key: str) -> str:
-    """Return the state of a portal's entity by its key."""
-    registry = er.async_get(hass)
-    for platform in PLATFORMS:
-        if entity_id := registry.async_get_entity_id(
-            platform, DOMAIN, f"{entry.entry_id}_{key}"
-        ):
-            return state_of(hass, entity_id)
-    raise LookupError(key)
 
 
 def line_device(

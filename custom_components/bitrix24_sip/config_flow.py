@@ -18,6 +18,8 @@ from homeassistant.helpers.selector import (
     NumberSelector,
     NumberSelectorConfig,
     NumberSelectorMode,
+    SelectSelector,
+    SelectSelectorConfig,
     TextSelector,
     TextSelectorConfig,
     TextSelectorType,
@@ -60,7 +62,9 @@ _WEBHOOK_SELECTOR = TextSelector(
     # Not shown and not kept by the browser: whoever has it has the user's rights.
     TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="off")
 )
-_REG_IDS_SELECTOR = TextSelector(TextSelectorConfig(multiple=True))
+_REG_IDS_SELECTOR = SelectSelector(  # chips: there is nothing to select from
+    SelectSelectorConfig(options=[], multiple=True, custom_value=True)
+)
 
 
 def _advanced(*, verify_ssl: bool) -> dict[vol.Marker, Any]:
@@ -142,7 +146,7 @@ class _Form:
     ) -> list[int]:
         """Return the REG_IDs typed in; those not known already are asked for."""
         reg_ids: set[int] = set()
-        for text in texts:
+        for text in filter(str.strip, texts):
             if (reg_id := parse_reg_id(text)) is None:
                 self.fail(CONF_REG_IDS, "not_a_reg_id", reg_id=text[:20])
                 return []
