@@ -1,0 +1,65 @@
+"""Run the checks: `python -m scripts.validation [--root FOLDER] [--tag TAG]`."""
+
+import argparse
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+import sys
+
+from . import (
+    agreement,
+    brand,
+    icons,
+    manifest,
+    publishing,
+    quality_scale,
+    services,
+    translations,
+)
+from .project import Check, Finding, Project, UnreadableError
+
+CHECKS: tuple[Check, ...] = (
+    manifest.check,
+    translations.check,
+    icons.check,
+    services.check,
+    brand.check,
+    quality_scale.check,
+    publishing.check,
+    agreement.check,
+)
+
+
+def validate(root: Path, checks: Iterable[Check] = CHECKS) -> list[Finding]:
+    """Return all that is to be mended in a work tree, each thing once, in order."""
+    project = Project(root)
+    findings: set[Finding] = set()
+    for check in checks:
+        try:
+            findings.update(check(project))
+        except UnreadableError as error:
+            findings.add(error.finding)
+    return sorted(findings)
+
+
+def main() -> int:
+    """Print what is found; return how the process ends."""
+    parser = argparse.ArgumentParser(prog="scripts/validate", description=__doc__)
+    parser.add_argument("--root", type=Path, default=Path.cwd())
+    parser.add_argument("--tag", help="the tag of a release, such as v1.0.0")
+    arguments = parser.parse_args()
+    checks = list(CHECKS)
+    if arguments.tag:
+        checks.append(partial(agreement.check_tag, tag=arguments.tag))
+    findings = validate(arguments.root, checks)
+    for finding in findings:
+        print(finding)
+    if findings:
+        print(f"Validation: {len(findings)} to mend")
+        return 1
+    print("Validation: all is well")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""hacs.json and what else HACS and the Marketplace look for in the repository."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from awesomeversion import AwesomeVersion
+
+from .project import DOMAIN, Finding, Project
+
+if TYPE_CHECKING:
+    import probatio as vol
+else:
+    import voluptuous as vol
+
+
+def check(project: Project) -> Iterator[Finding]:
+    """Check hacs.json and the files around it."""
+    path = project.root / "hacs.json"
+    name = project.name(path)
+    data = project.json(path)
+    yield from project.fits(path, data, _SCHEMA, "HACS takes these keys only")
+    manifest = project.json(project.integration / "manifest.json")
+    if data.get("name") != manifest.get("name"):
+        yield Finding(name, "name is not the manifest's", "use one name")
+    if data.get("zip_release"):
+        if data.get("filename") != f"{DOMAIN}.zip":
+            yield Finding(
+                name,
+                f"filename is {data.get('filename')!r}",
+                f"name the zip of the release: {DOMAIN}.zip",
+            )
+        if not data.get("hide_default_branch"):
+            yield Finding(
+                name,
+                "the branch is offered, and has no zip to install",
+                "set hide_default_branch",
+            )
+    for file in ("README.md", "LICENSE"):
+        if not (project.root / file).is_file():
+            yield Finding(file, "HACS and its users look for it", "write it")
+
+
+def _version(value: Any) -> str:
+    if not isinstance(value, str) or not AwesomeVersion(value).valid:
+        raise vol.Invalid("not a version")
+    return value
+
+
+_SCHEMA = vol.Schema(
+    {
+        vol.Required("name"): str,
+        # HACS can do without it, our users cannot.
+        vol.Required("homeassistant"): _version,
+        vol.Optional("content_in_root"): False,
+        vol.Optional("country"): vol.Any(str, [str]),
+        vol.Optional("filename"): str,
+        vol.Optional("hacs"): _version,
+        vol.Optional("hide_default_branch"): bool,
+        vol.Optional("persistent_directory"): str,
+        vol.Optional("render_readme"): bool,
+        vol.Optional("zip_release"): bool,
+    }
+)

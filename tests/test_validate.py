@@ -1,0 +1,638 @@
+"""Each check of scripts/validate, shown finding what it is there for."""
+
+from collections.abc import Callable
+import json
+from pathlib import Path
+import shutil
+from typing import Any
+from zipfile import ZipFile
+
+from PIL import Image
+import pytest
+
+from scripts.package import write_zip
+from scripts.validation.__main__ import validate
+from scripts.validation.agreement import check_tag, section
+from scripts.validation.project import DOMAIN, Finding, Project
+
+ROOT = Path(__file__).parent.parent
+INTEGRATION = f"custom_components/{DOMAIN}"
+ENGLISH = f"{INTEGRATION}/translations/en.json"
+ICONS = f"{INTEGRATION}/icons.json"
+MANIFEST = f"{INTEGRATION}/manifest.json"
+SCALE = f"{INTEGRATION}/quality_scale.yaml"
+SERVICES = f"{INTEGRATION}/services.yaml"
+
+type Break = Callable[[Path], None]
+
+
+@pytest.fixture(autouse=True)
+def custom_integrations() -> None:
+    """Do without Home Assistant: nothing here runs in one."""
+
+
+@pytest.fixture(scope="module")
+def before() -> list[Finding]:
+    """Return what is found in the project as it is."""
+    return validate(ROOT)
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """Return a copy of all that is checked."""
+    root = tmp_path / "project"
+    root.mkdir()
+    for path in [*ROOT.glob("*.*"), ROOT / "LICENSE"]:
+        if path.is_file() and not path.name.startswith("."):
+            shutil.copy(path, root)
+    for folder in ("custom_components", "docs", "requirements", ".github"):
+        shutil.copytree(
+            ROOT / folder,
+            root / folder,
+            ignore=shutil.ignore_patterns("__pycache__"),
+        )
+    return root
+
+
+def test_the_project_is_as_it_should_be(before: list[Finding]) -> None:
+    """Nothing is found in the project itself."""
+    assert [str(finding) for finding in before] == []
+
+
+def test_a_copy_is_as_good(copy: Path, before: list[Finding]) -> None:
+    """What the checks need is in the copy, so what they find is what was broken."""
+    assert validate(copy) == before
+
+
+# Ways to break a copy.
+
+
+def set_json(file: str, *path: str, to: Any) -> Break:
+    """Set a value in a JSON file, making the objects above it; None deletes it."""
+
+    def change(root: Path) -> None:
+        data = json.loads((root / file).read_text(encoding="utf-8"))
+        target = data
+        for key in path[:-1]:
+            target = target.setdefault(key, {})
+        if to is None:
+            del target[path[-1]]
+        else:
+            target[path[-1]] = to
+        (root / file).write_text(json.dumps(data), encoding="utf-8")
+
+    return change
+
+
+def write(file: str, text: str) -> Break:
+    """Write a file anew."""
+
+    def change(root: Path) -> None:
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / file).write_text(text, encoding="utf-8")
+
+    return change
+
+
+def append(file: str, text: str) -> Break:
+    """Write a text to a file's end."""
+
+    def change(root: Path) -> None:
+        path = root / file
+        path.write_text(path.read_text(encoding="utf-8") + text, encoding="utf-8")
+
+    return change
+
+
+def replace(file: str, old: str, new: str) -> Break:
+    """Replace a text that the file has."""
+
+    def change(root: Path) -> None:
+        text = (root / file).read_text(encoding="utf-8")
+        assert old in text
+        (root / file).write_text(text.replace(old, new), encoding="utf-8")
+
+    return change
+
+
+def both(first: Break, second: Break) -> Break:
+    """Do one thing, then another."""
+
+    def change(root: Path) -> None:
+        first(root)
+        second(root)
+
+    return change
+
+
+def delete(file: str) -> Break:
+    """Delete a file."""
+    return lambda root: (root / file).unlink()
+
+
+def redraw(name: str, draw: Callable[[Image.Image], Image.Image]) -> Break:
+    """Change a brand image; it is saved as Pillow does, not interlaced."""
+
+    def change(root: Path) -> None:
+        path = root / INTEGRATION / "brand" / name
+        with Image.open(path) as image:
+            changed = draw(image.convert("RGBA"))
+        changed.save(path)
+
+    return change
+
+
+def margin(image: Image.Image) -> Image.Image:
+    """Return an image of the same size with an empty margin."""
+    canvas = Image.new("RGBA", image.size)
+    canvas.paste(image.resize((200, 200)), (28, 28))
+    return canvas
+
+
+def german(*path: str, to: Any) -> Break:
+    """Change a translation that is otherwise the same as English."""
+
+    def change(root: Path) -> None:
+        file = f"{INTEGRATION}/translations/xx.json"
+        shutil.copy(root / ENGLISH, root / file)
+        set_json(file, *path, to=to)(root)
+
+    return change
+
+
+STATUS = ("entity", "sensor", "status")
+NAME = (*STATUS, "name")
+ACTION = "get_registration_status"
+
+BROKEN: dict[str, tuple[Break, str, str]] = {
+    # manifest.json
+    "manifest_gone": (delete(MANIFEST), MANIFEST, "missing"),
+    "manifest_broken": (write(MANIFEST, "{"), MANIFEST, "not valid JSON"),
+    "manifest_list": (write(MANIFEST, "[]"), MANIFEST, "not a JSON object"),
+    "manifest_twin": (
+        write(MANIFEST, '{"domain": "a", "domain": "b"}'),
+        MANIFEST,
+        "twice in one object: domain",
+    ),
+    "manifest_key_missing": (
+        set_json(MANIFEST, "issue_tracker", to=None),
+        MANIFEST,
+        "issue_tracker",
+    ),
+    "manifest_key_unknown": (set_json(MANIFEST, "zzz", to=1), MANIFEST, "zzz"),
+    "manifest_order": (
+        both(
+            set_json(MANIFEST, "codeowners", to=None),
+            set_json(MANIFEST, "codeowners", to=["@somebody"]),
+        ),
+        MANIFEST,
+        "the keys are in the order",
+    ),
+    "manifest_domain": (
+        set_json(MANIFEST, "domain", to="other"),
+        MANIFEST,
+        "not the folder's name",
+    ),
+    "manifest_version": (
+        set_json(MANIFEST, "version", to="one"),
+        MANIFEST,
+        "not a version that the loader accepts",
+    ),
+    "manifest_iot_class": (
+        set_json(MANIFEST, "iot_class", to="cloud"),
+        MANIFEST,
+        "iot_class",
+    ),
+    "manifest_type": (
+        set_json(MANIFEST, "integration_type", to="thing"),
+        MANIFEST,
+        "integration_type",
+    ),
+    "manifest_owner": (
+        set_json(MANIFEST, "codeowners", to=["somebody"]),
+        MANIFEST,
+        "not a GitHub name",
+    ),
+    "manifest_no_owner": (set_json(MANIFEST, "codeowners", to=[]), MANIFEST, "owners"),
+    "manifest_http": (
+        set_json(MANIFEST, "issue_tracker", to="http://example.com"),
+        MANIFEST,
+        "not a URL with https",
+    ),
+    "manifest_documentation": (
+        set_json(
+            MANIFEST, "documentation", to="https://www.home-assistant.io/integrations/x"
+        ),
+        MANIFEST,
+        "documents no custom integration",
+    ),
+    "manifest_requirement": (
+        set_json(MANIFEST, "requirements", to=["requests==1"]),
+        MANIFEST,
+        "requirements has requests==1",
+    ),
+    "second_integration": (
+        write("custom_components/other/manifest.json", "{}"),
+        "custom_components/other",
+        "a second integration",
+    ),
+    "strings_json": (
+        write(f"{INTEGRATION}/strings.json", "{}"),
+        f"{INTEGRATION}/strings.json",
+        "has none",
+    ),
+    "no_config_flow": (
+        delete(f"{INTEGRATION}/config_flow.py"),
+        MANIFEST,
+        "config_flow.py is not there",
+    ),
+    "undescribed_actions": (delete(SERVICES), INTEGRATION, "no services.yaml"),
+    "import": (
+        append(
+            f"{INTEGRATION}/sensor.py", "\nfrom homeassistant.components import mqtt\n"
+        ),
+        f"{INTEGRATION}/sensor.py",
+        "imports from the integration mqtt",
+    ),
+    "config_schema": (
+        replace(f"{INTEGRATION}/__init__.py", "CONFIG_SCHEMA", "OTHER_SCHEMA"),
+        f"{INTEGRATION}/__init__.py",
+        "without CONFIG_SCHEMA",
+    ),
+    # translations
+    "text_unknown_key": (set_json(ENGLISH, "strings", to={}), ENGLISH, "strings"),
+    "text_empty": (set_json(ENGLISH, *NAME, to=""), ENGLISH, "not a text"),
+    "text_html": (set_json(ENGLISH, *NAME, to="<b>State</b>"), ENGLISH, "HTML"),
+    "text_spaces": (set_json(ENGLISH, *NAME, to="Status "), ENGLISH, "spaces"),
+    "text_url": (
+        set_json(ENGLISH, *NAME, to="See https://example.com"),
+        ENGLISH,
+        "a URL in the text",
+    ),
+    "text_reference": (
+        set_json(ENGLISH, *NAME, to="[%key:common::state::on%]"),
+        ENGLISH,
+        "refer to no others",
+    ),
+    "text_quotes": (
+        set_json(ENGLISH, "config", "abort", "x", to="No '{portal}'"),
+        ENGLISH,
+        "within single quotes",
+    ),
+    "text_placeholder": (
+        set_json(ENGLISH, "config", "abort", "x", to="No {the portal}"),
+        ENGLISH,
+        "{the portal} is not a name",
+    ),
+    "text_braces": (
+        set_json(ENGLISH, "config", "abort", "x", to="No {portal"),
+        ENGLISH,
+        "braces that do not match",
+    ),
+    "state_placeholder": (
+        set_json(ENGLISH, *STATUS, "state", "x", to="{a}"),
+        ENGLISH,
+        "no placeholder is filled in here",
+    ),
+    "text_key": (
+        set_json(ENGLISH, "entity", "sensor", "Bad__key", to={"name": "Bad"}),
+        ENGLISH,
+        "a key has a-z",
+    ),
+    "title_case": (
+        set_json(ENGLISH, *NAME, to="Line Status"),
+        ENGLISH,
+        "not in sentence case: write status",
+    ),
+    "small_letter": (
+        set_json(ENGLISH, *NAME, to="status"),
+        ENGLISH,
+        "begins with a small letter",
+    ),
+    "lone_description": (
+        set_json(
+            ENGLISH, "config", "step", "user", "data_description", "other", to="Text"
+        ),
+        ENGLISH,
+        "describes other, which it lacks",
+    ),
+    "issue_without_text": (
+        set_json(ENGLISH, "issues", "x", to={"title": "Title"}),
+        ENGLISH,
+        "issues.x",
+    ),
+    "translation_missing": (
+        german(*NAME, to=None),
+        f"{INTEGRATION}/translations/xx.json",
+        "entity.sensor.status.name is missing",
+    ),
+    "translation_extra": (
+        german("config", "abort", "x", to="Nein"),
+        f"{INTEGRATION}/translations/xx.json",
+        "config.abort.x is not in English",
+    ),
+    "translation_placeholder": (
+        german("config", "error", "cannot_connect", to="{host} schweigt"),
+        f"{INTEGRATION}/translations/xx.json",
+        "has the placeholders ['host']: use those of English: ['portal']",
+    ),
+    # icons.json
+    "icon_unknown": (
+        set_json(ICONS, *STATUS, "default", to="mdi:phon"),
+        ICONS,
+        "the frontend has no icon mdi:phon",
+    ),
+    "icon_prefix": (
+        set_json(ICONS, *STATUS, "default", to="hass:phone"),
+        ICONS,
+        "begins with mdi:",
+    ),
+    "icon_default_twice": (
+        both(
+            set_json(ICONS, *STATUS, "default", to="mdi:phone"),
+            set_json(ICONS, *STATUS, "state", "error", to="mdi:phone"),
+        ),
+        ICONS,
+        "status.state.error is the default",
+    ),
+    "icon_of_nothing": (
+        set_json(ICONS, "entity", "sensor", "statos", to={"default": "mdi:phone"}),
+        ICONS,
+        "entity.sensor.statos is in no translation",
+    ),
+    "icon_of_no_state": (
+        set_json(ICONS, *STATUS, "state", "fine", to="mdi:phone-ring"),
+        ICONS,
+        "entity.sensor.status has no state fine",
+    ),
+    # services.yaml
+    "action_broken": (write(SERVICES, "a: ["), SERVICES, "not valid YAML"),
+    "action_selector": (
+        replace(SERVICES, "multiple: true", "multipel: true"),
+        SERVICES,
+        ACTION,
+    ),
+    "action_without_icon": (
+        set_json(ICONS, "services", ACTION, to=None),
+        ICONS,
+        f"the action {ACTION} has no icon",
+    ),
+    "action_without_text": (
+        set_json(ENGLISH, "services", ACTION, to=None),
+        ENGLISH,
+        f"the action {ACTION} has no name",
+    ),
+    "action_unknown": (
+        set_json(ICONS, "services", "other", to={"service": "mdi:phone"}),
+        ICONS,
+        "the action other is not in services.yaml",
+    ),
+    "field_without_text": (
+        set_json(ENGLISH, "services", ACTION, "fields", "reg_ids", to=None),
+        ENGLISH,
+        "fields.reg_ids is missing",
+    ),
+    "field_unknown": (
+        set_json(
+            ENGLISH,
+            *("services", ACTION, "fields", "other"),
+            to={"name": "Other", "description": "Other."},
+        ),
+        ENGLISH,
+        "fields.other is not in services.yaml",
+    ),
+    "section_without_text": (
+        append(
+            SERVICES, "    more:\n      fields:\n        a:\n          required: true\n"
+        ),
+        ENGLISH,
+        "sections.more is missing",
+    ),
+    "choices_without_text": (
+        append(
+            SERVICES,
+            "    mode:\n      selector:\n        select:\n          options: [a]\n"
+            "          translation_key: mode\n",
+        ),
+        SERVICES,
+        "the texts of mode are missing",
+    ),
+    # brand
+    "image_missing": (
+        delete(f"{INTEGRATION}/brand/dark_logo.png"),
+        f"{INTEGRATION}/brand/dark_logo.png",
+        "the image is missing",
+    ),
+    "image_unknown": (
+        write(f"{INTEGRATION}/brand/icon.svg", "<svg/>"),
+        f"{INTEGRATION}/brand/icon.svg",
+        "asks for no such image",
+    ),
+    "image_no_png": (
+        write(f"{INTEGRATION}/brand/icon.png", "<svg/>"),
+        f"{INTEGRATION}/brand/icon.png",
+        "not a PNG image",
+    ),
+    "image_small": (
+        redraw("icon.png", lambda image: image.resize((128, 128))),
+        f"{INTEGRATION}/brand/icon.png",
+        "128×128 pixels: make it 256×256",
+    ),
+    "image_large": (
+        redraw("logo.png", lambda image: image.resize((900, 300))),
+        f"{INTEGRATION}/brand/logo.png",
+        "the shorter side has 300 pixels: make it 128 to 256",
+    ),
+    "image_upright": (
+        redraw("logo.png", lambda image: image.resize((200, 256))),
+        f"{INTEGRATION}/brand/logo.png",
+        "upright",
+    ),
+    "image_opaque": (
+        redraw("icon.png", lambda image: image.convert("RGB")),
+        f"{INTEGRATION}/brand/icon.png",
+        "no transparent pixel",
+    ),
+    "image_margin": (
+        redraw("icon.png", margin),
+        f"{INTEGRATION}/brand/icon.png",
+        "an empty margin",
+    ),
+    "image_not_interlaced": (
+        redraw("icon.png", lambda image: image),
+        f"{INTEGRATION}/brand/icon.png",
+        "not interlaced",
+    ),
+    "image_heavy": (
+        redraw(
+            "icon@2x.png",
+            lambda image: Image.effect_noise(image.size, 99).convert("RGBA"),
+        ),
+        f"{INTEGRATION}/brand/icon@2x.png",
+        "keep it under",
+    ),
+    # quality_scale.yaml
+    "scale_gone": (delete(SCALE), SCALE, "missing"),
+    "scale_rule_missing": (write(SCALE, "rules: {}"), SCALE, "rule brands is missing"),
+    "scale_rule_unknown": (
+        write(SCALE, "rules:\n  perfection: done"),
+        SCALE,
+        "perfection is no rule",
+    ),
+    "scale_status": (
+        write(SCALE, "rules:\n  brands: almost"),
+        SCALE,
+        "rules.brands: not done, todo",
+    ),
+    "scale_exempt_without_why": (
+        write(SCALE, "rules:\n  brands:\n    status: exempt"),
+        SCALE,
+        "exempt with a comment",
+    ),
+    "scale_todo": (
+        write(SCALE, "rules:\n  brands: todo"),
+        SCALE,
+        "the manifest claims platinum",
+    ),
+    "scale_not_done": (
+        both(
+            write(SCALE, "rules:\n  diagnostics: done"),
+            delete(f"{INTEGRATION}/diagnostics.py"),
+        ),
+        f"{INTEGRATION}/diagnostics.py",
+        "diagnostics is called done",
+    ),
+    "scale_parallel_updates": (
+        both(
+            write(SCALE, "rules:\n  parallel-updates: done"),
+            write(f"{INTEGRATION}/sensor.py", ""),
+        ),
+        f"{INTEGRATION}/sensor.py",
+        "parallel-updates is called done",
+    ),
+    # hacs.json and what is around it
+    "hacs_key": (set_json("hacs.json", "domains", to=[]), "hacs.json", "domains"),
+    "hacs_name": (
+        set_json("hacs.json", "name", to="Other"),
+        "hacs.json",
+        "name is not the manifest's",
+    ),
+    "hacs_version": (
+        set_json("hacs.json", "homeassistant", to="new"),
+        "hacs.json",
+        "not a version",
+    ),
+    "hacs_filename": (
+        set_json("hacs.json", "filename", to="a.zip"),
+        "hacs.json",
+        "name the zip of the release: bitrix24_sip.zip",
+    ),
+    "hacs_branch": (
+        set_json("hacs.json", "hide_default_branch", to=False),
+        "hacs.json",
+        "set hide_default_branch",
+    ),
+    "licence_gone": (delete("LICENSE"), "LICENSE", "HACS and its users"),
+    # agreement
+    "oldest_of_hacs": (
+        set_json("hacs.json", "homeassistant", to="2025.1.0"),
+        "hacs.json",
+        "not the oldest tested",
+    ),
+    "oldest_of_readme": (
+        write("README.md", "For Home Assistant 2025.1 and newer."),
+        "README.md",
+        "does not name the oldest Home Assistant",
+    ),
+    "oldest_not_pinned": (
+        replace("pyproject.toml", "oldest = [", "eldest = ["),
+        "pyproject.toml",
+        "the group oldest does not pin",
+    ),
+    "requirements_behind": (
+        write("requirements/newest.txt", "homeassistant==2025.1.0\n"),
+        "requirements/newest.txt",
+        "run scripts/lock",
+    ),
+    "changelog_behind": (
+        set_json(MANIFEST, "version", to="99.0.0"),
+        "CHANGELOG.md",
+        "not the manifest's 99.0.0",
+    ),
+    "changelog_unreleased": (
+        replace("CHANGELOG.md", "## [Unreleased]", "## Soon"),
+        "CHANGELOG.md",
+        "does not begin with Unreleased",
+    ),
+    "changelog_date": (
+        append("CHANGELOG.md", "\n## [0.9.0]\n\n- Something.\n"),
+        "CHANGELOG.md",
+        "0.9.0 has no date",
+    ),
+    "changelog_empty": (
+        append("CHANGELOG.md", "\n## [0.9.0] - 2026-01-01\n\n[0.9.0]: https://x.y\n"),
+        "CHANGELOG.md",
+        "nothing is told of 0.9.0",
+    ),
+    "address": (
+        append("SECURITY.md", "\nhttps://github.com/somebody/ha-bitrix24-sip\n"),
+        "SECURITY.md",
+        "the repository is called somebody/ha-bitrix24-sip",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("break_it", "file", "words"), BROKEN.values(), ids=BROKEN.keys()
+)
+def test_what_is_broken_is_found(
+    copy: Path, before: list[Finding], break_it: Break, file: str, words: str
+) -> None:
+    """The file is named, and what is wrong with it, in one line."""
+    break_it(copy)
+
+    found = [finding for finding in validate(copy) if finding not in before]
+
+    lines = [str(finding) for finding in found if finding.file == file]
+    assert any(words in line for line in lines), [str(finding) for finding in found]
+    assert not any("\n" in line for line in lines)
+
+
+def test_a_tag_is_that_of_the_manifest(copy: Path) -> None:
+    """A release is refused under another version's tag."""
+    set_json(MANIFEST, "version", to="1.2.3")(copy)
+
+    wrong = [str(finding) for finding in check_tag(Project(copy), "v1.2.4")]
+
+    assert len(wrong) == 1
+    assert "the version is 1.2.3, the tag v1.2.4" in wrong[0]
+    assert list(check_tag(Project(copy), "v1.2.3")) == []
+
+
+def test_a_release_leaves_nothing_unreleased(copy: Path) -> None:
+    """A release is refused while changes wait for a version."""
+    version = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))["version"]
+    replace("CHANGELOG.md", "## [Unreleased]\n", "## [Unreleased]\n\n- New.\n")(copy)
+
+    assert section(Project(copy), "Unreleased") == "- New."
+    wrong = [str(finding) for finding in check_tag(Project(copy), f"v{version}")]
+    assert len(wrong) == 1
+    assert "there are changes under Unreleased" in wrong[0]
+
+
+def test_the_zip_has_the_integration_at_its_top(tmp_path: Path) -> None:
+    """As HACS unpacks it into custom_components/bitrix24_sip; always the same bytes."""
+    first, second = tmp_path / "a" / "1.zip", tmp_path / "2.zip"
+
+    write_zip(ROOT / INTEGRATION, first)
+    write_zip(ROOT / INTEGRATION, second)
+
+    assert first.read_bytes() == second.read_bytes()
+    with ZipFile(first) as archive:
+        archive.extractall(tmp_path / "unpacked")
+        names = archive.namelist()
+    assert not any("__pycache__" in name for name in names)
+    for path in (ROOT / INTEGRATION).rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts:
+            name = path.relative_to(ROOT / INTEGRATION)
+            assert (tmp_path / "unpacked" / name).read_bytes() == path.read_bytes()
