@@ -64,7 +64,12 @@ def _portal(coordinator: Bitrix24SipCoordinator) -> dict[str, Any]:
         "connector": data.connector and asdict(data.connector),
         "last_poll": coordinator.last_poll and asdict(coordinator.last_poll),
         "next_poll_after_seconds": interval and interval.total_seconds(),
-        "statistics": asdict(client.statistics),
+        "statistics": {
+            "requests": client.statistics.requests,
+            "commands": client.statistics.commands,
+            "retries": client.statistics.retries,
+            "errors": dict(client.statistics.errors),
+        },
         "operating_time": {
             method: {"seconds": used.seconds, "resets_in": round(used.resets_in())}
             for method, used in client.operating.items()
