@@ -11,6 +11,8 @@ from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
     async_fire_time_changed,
 )
+from syrupy.assertion import SnapshotAssertion
+from syrupy.extensions.amber import AmberSnapshotExtension
 
 from custom_components.bitrix24_sip import PLATFORMS
 from custom_components.bitrix24_sip.bitrix24 import Webhook, client as client_module
@@ -112,6 +114,12 @@ def poll(wait: Poll) -> Poll:
             await wait(61)
 
     return poll
+
+
+@pytest.fixture
+def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
+    """Store snapshots in syrupy's own way, the same for all versions of the plugin."""
+    return snapshot.use_extension(AmberSnapshotExtension)
 
 
 @pytest.fixture

@@ -25,9 +25,11 @@ PROBATION = 5
 # Below this share of the limit nothing is slowed down; at the second one polling waits.
 # Half is left to others: inside a batch, the portal books all webhooks together.
 EASY_SHARE = 0.5
-FULL_SHARE = 0.9
+FULL_SHARE = 0.75
 # How much longer the interval grows between the two.
 MOST_STRETCH = 4.0
+# Timers that count whole seconds come up to this many seconds too early.
+TIMERS_ARE_EARLY = 1.0
 # Seconds of operating time in 10 minutes that a portal allows. It is not reported, and
 # 480 in the documentation's example; the smaller number is the default of the server.
 OPERATING_LIMIT = 420.0
@@ -180,4 +182,4 @@ def pause_between_polls(
     over = min(1.0, (share - EASY_SHARE) / (FULL_SHARE - EASY_SHARE))
     stretched = interval * (1.0 + over * (MOST_STRETCH - 1.0))
     would_be_full = used + cost >= FULL_SHARE * OPERATING_LIMIT
-    return max(stretched, resets_in) if would_be_full else stretched
+    return max(stretched, resets_in + TIMERS_ARE_EARLY) if would_be_full else stretched
