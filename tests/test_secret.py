@@ -64,6 +64,7 @@ async def test_secret_is_nowhere(
     entered = {CONF_WEBHOOK: portal.webhook, "advanced": {CONF_VERIFY_SSL: True}}
     form = await hass.config_entries.flow.async_configure(flow["flow_id"], entered)
     assert form["errors"]
+    assert form["data_schema"]
     told += [form["errors"], form["description_placeholders"]]
     told += [
         str(marker.default())

@@ -6,9 +6,8 @@ from homeassistant.helpers import config_validation as cv, device_registry as dr
 from homeassistant.helpers.typing import ConfigType
 
 from .bitrix24 import Telephony, Webhook
-from .config_flow import Bitrix24SipConfigFlow
 from .connection import async_create_client
-from .const import CONF_WEBHOOK, DOMAIN, LOGGER
+from .const import CONF_WEBHOOK, DOMAIN
 from .coordinator import Bitrix24SipConfigEntry, Bitrix24SipCoordinator, reg_id_of
 from .entity import portal_device_info
 from .issues import async_delete_issues
@@ -58,13 +57,10 @@ async def async_remove_entry(
 async def async_migrate_entry(
     hass: HomeAssistant, entry: Bitrix24SipConfigEntry
 ) -> bool:
-    """Refuse an entry of a newer version, which says things that this one cannot know."""
-    if entry.version > Bitrix24SipConfigFlow.VERSION:
-        LOGGER.error(
-            "%s was set up by a newer version of Bitrix24 SIP: update the integration",
-            entry.title,
-        )
-        return False
+    """Take an entry of any version 1.x as it is: there is nothing to migrate yet.
+
+    An entry of a newer major version Home Assistant refuses by itself.
+    """
     return True
 
 

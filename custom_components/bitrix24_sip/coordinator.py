@@ -24,13 +24,7 @@ from .bitrix24 import (
     SipLine,
     Telephony,
 )
-from .bitrix24.errors import (
-    InvalidWebhook,
-    PassingError,
-    PortalMoved,
-    RequestTimeout,
-    Throttled,
-)
+from .bitrix24.errors import InvalidWebhook, PortalMoved, RequestTimeout, Throttled
 from .bitrix24.pacing import pause_between_polls
 from .bitrix24.telephony import STATUS_METHOD
 from .const import (
@@ -233,8 +227,7 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         now = monotonic()
         for reg_id, answer in answers.registrations.items():
             self._introduced.add(reg_id)
-            if tracker := self._trackers.get(reg_id):
-                tracker.take(answer, now, self._grace)
+            self._trackers[reg_id].take(answer, now, self._grace)
             poll.failed += isinstance(answer, Bitrix24Error)
         if isinstance(answers.lines, dict):
             self._take_lines(answers.lines)
@@ -302,10 +295,8 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
             # What the base class would say, an error, is said already.
             self.last_update_success = False
         self._error = error
-        previous = self.data
         self.data = self._show()
-        if self.data != previous:
-            self.async_update_listeners()
+        self.async_update_listeners()
 
     def _update_issues(self, error: Bitrix24Error | None) -> None:
         """Have the repair issues that there is a reason for."""
@@ -330,14 +321,14 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
                 translation_key=error.reason,
                 translation_placeholders=placeholders,
             )
-        pause: float | None = None
+        pause: float | None
         if isinstance(error, LastingError):
             pause = _REASON_PAUSES.get(error.reason, _LASTING_PAUSE)
         elif isinstance(error, Throttled):
             pause = error.retry_after or _THROTTLED_PAUSE
         elif isinstance(error, RequestTimeout):
             pause = min(SOON, self.chosen_interval)
-        elif isinstance(error, PassingError):
+        else:
             pause = error.retry_after
         if pause is not None:
             pause = min(max(pause, MIN_SCAN_INTERVAL), _LONGEST_PAUSE)
@@ -453,10 +444,8 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
     def _expired(self, _now: datetime) -> None:
         """Show what a grace time that is over leaves."""
         self._expiry = None
-        previous = self.data
         self.data = self._show()
-        if self.data != previous:
-            self.async_update_listeners()
+        self.async_update_listeners()
 
     @callback
     def _cancel_expiry(self) -> None:

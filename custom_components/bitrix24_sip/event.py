@@ -49,10 +49,11 @@ class LineEvent(LineEntity[bool], EventEntity):
     _connected: bool | None = None  # as last known
     _failed_at: datetime | None = None
 
+    @property
     @override
-    def _read(self) -> tuple[bool, bool | None]:
-        """Return that it is available, and whether the line is registered."""
-        return True, self._line_state.connected
+    def available(self) -> bool:
+        """Return that the latest event is always known."""
+        return True
 
     @override
     def _value(self, registration: SipRegistration) -> bool | None:

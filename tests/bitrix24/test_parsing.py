@@ -217,6 +217,24 @@ def test_connector_that_is_none(result: Any) -> None:
         parse_connector(result)
 
 
+@pytest.mark.parametrize(
+    ("text", "status", "reason"),
+    [
+        ("Access denied!", 403, "missing_permission"),
+        ("something else", 403, "missing_permission"),
+        ("something else", 401, "plan_restricted"),
+        ("REST is available only by subscription.", 403, "plan_restricted"),
+        ("Access denied! Application context required", 403, "unknown_error"),
+        ("Access denied! User authorization required", 403, "invalid_webhook"),
+    ],
+)
+def test_meanings_of_access_denied(text: str, status: int, reason: str) -> None:
+    """One code, four meanings: the text tells, and the status where it does not."""
+    error = error_of({"error": "ACCESS_DENIED", "error_description": text}, status)
+    assert error
+    assert error.reason == reason
+
+
 @given(json_values)
 def test_any_result(value: Any) -> None:
     """Whatever comes, the outcome is a value or the one typed error."""

@@ -201,21 +201,22 @@ class Bitrix24Client:
         data = json.dumps(body).encode()
         async with self._one_at_a_time:
             ends = monotonic() + seconds
-            for pause in (*RETRY_PAUSES, None):
+            pauses = iter(RETRY_PAUSES)
+            while True:
                 self.statistics.requests += 1
                 self.statistics.commands += commands
                 answer = await self._attempt(method, data, ends - monotonic())
                 if not isinstance(answer, Bitrix24Error):
                     return answer
                 error = self._counted(answer)
+                pause = next(pauses, None)
                 if pause is None or not _may_be_over_soon(error):
-                    break
+                    raise error
                 wait = random.uniform(*pause)
                 if monotonic() + wait >= ends:
-                    break
+                    raise error
                 self.statistics.retries += 1
                 await asyncio.sleep(wait)
-        raise error
 
     async def _attempt(
         self, method: str, data: bytes, seconds: float

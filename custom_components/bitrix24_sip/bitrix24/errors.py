@@ -16,13 +16,14 @@ from typing import Any, ClassVar
 class Bitrix24Error(Exception):
     """Base of all errors of the portal's REST API. Its text never holds the secret.
 
-    `code` is the portal's own error code, where it gave one.
+    `code` is the portal's own error code, where it gave one; `retry_after` the seconds
+    after which to ask again, where the portal named a time.
     """
 
     reason: ClassVar[str]
     meaning: ClassVar[str]
-    # Whether an error of one command concerns the whole portal.
     code: str
+    retry_after: float | None = None
 
     def __init__(self, code: str = "") -> None:
         """Take the portal's error code."""
@@ -31,14 +32,10 @@ class Bitrix24Error(Exception):
 
 
 class PassingError(Bitrix24Error):
-    """A fault that goes away by itself: ask again later.
-
-    `retry_after`: seconds after which to ask again, where the portal named a time.
-    """
+    """A fault that goes away by itself: ask again later."""
 
     reason = "server_error"
     meaning = "the portal did not answer"
-    retry_after: float | None = None
 
 
 class ConnectionFailed(PassingError):
@@ -95,7 +92,7 @@ class RegistrationNotFound(PassingError):
 
 
 class Throttled(PassingError):
-    """The portal asks for fewer requests. `retry_after`: seconds to wait."""
+    """The portal asks for fewer requests."""
 
     reason = "throttled"
     meaning = "the portal limits the number of requests"
