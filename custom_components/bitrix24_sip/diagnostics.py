@@ -33,10 +33,7 @@ async def async_get_config_entry_diagnostics(
             },
         },
         "portal": _portal(coordinator),
-        "lines": [
-            _line(coordinator, number, state)
-            for number, state in enumerate(coordinator.data.lines.values(), 1)
-        ],
+        "lines": list(_lines(coordinator).values()),
     }
 
 
@@ -47,8 +44,8 @@ async def async_get_device_diagnostics(
     diagnostics = await async_get_config_entry_diagnostics(hass, entry)
     reg_id = reg_id_of(device, entry.entry_id)
     if reg_id is not None:
-        at = list(entry.runtime_data.data.lines).index(reg_id)
-        diagnostics["lines"] = diagnostics["lines"][at : at + 1]
+        line = _lines(entry.runtime_data).get(reg_id)
+        diagnostics["lines"] = [line] if line else []
     return diagnostics
 
 
@@ -79,7 +76,15 @@ def _portal(coordinator: Bitrix24SipCoordinator) -> dict[str, Any]:
             "seconds_per_command": round(telephony.planner.seconds_per_command, 3),
             "asked_apart": len(telephony.planner.suspects),
         },
-        "raw_shapes": sorted({repr(shape(raw)) for raw in telephony.last_results}),
+        "raw_shapes": shape(telephony.samples),
+    }
+
+
+def _lines(coordinator: Bitrix24SipCoordinator) -> dict[int, dict[str, Any]]:
+    """Return what is known of each line, by REG_ID, which is not told itself."""
+    return {
+        reg_id: _line(coordinator, number, state)
+        for number, (reg_id, state) in enumerate(coordinator.data.lines.items(), 1)
     }
 
 

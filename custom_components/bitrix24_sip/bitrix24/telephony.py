@@ -125,8 +125,8 @@ class Telephony:
         """Take the client of the portal."""
         self.client = client
         self.planner = BatchPlanner(MAX_COMMANDS)
-        # What the commands of the last poll answered, unread, for diagnostics.
-        self.last_results: list[Any] = []
+        # One answer of each kind, the latest, as it came: for diagnostics.
+        self.samples: dict[str, Any] = {}
 
     async def prove(self) -> dict[int, SipLine]:
         """Return the portal's lines if the webhook can do all that is needed; or raise.
@@ -220,7 +220,8 @@ class Telephony:
                 silent = {r for r in chunk if _key(r) in answer.errors}
                 took = monotonic() - begun
                 self.planner.answered(chunk, silent, len(commands), took)
-        self.last_results = list(results.values())
+        for key, result in results.items():
+            self.samples[key if key in _PARSERS else "status"] = result
         asked = [_key(r) for chunk in plan.requests for r in chunk] or list(extras)
         _raise_common_failure([errors.get(key) for key in asked], answered)
         return Answers(

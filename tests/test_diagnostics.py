@@ -1,0 +1,112 @@
+"""Diagnostics: what a maintainer needs, and nothing that its reporter would regret."""
+
+import json
+from typing import Any
+
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.components.diagnostics import (
+    get_diagnostics_for_config_entry,
+    get_diagnostics_for_device,
+)
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+
+from custom_components.bitrix24_sip.const import DOMAIN
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr
+from homeassistant.setup import async_setup_component
+
+from .conftest import MAIN, SALES, SUPPORT, SetUp
+from .portal import DEFAULT_CODE, Portal
+from .portal_faults import FAULTS, Result
+
+
+@pytest.fixture(autouse=True)
+async def diagnostics(hass: HomeAssistant) -> None:
+    """Have Home Assistant's diagnostics."""
+    assert await async_setup_component(hass, "diagnostics", {})
+
+
+async def test_entry(
+    hass: HomeAssistant,
+    portal: Portal,
+    set_up: SetUp,
+    hass_client: ClientSessionGenerator,
+) -> None:
+    """Options, the last poll, counts, lines without their names, and shapes."""
+    portal.lines[SALES].drop(403, "sip:+74951234567@provider.test")
+    portal.numbers["74951230000"] = "+7 495 123-00-00"
+    portal.lines[SUPPORT].unreachable = True
+    portal.fault(Result([1]), method="voximplant.sip.connector.status")
+    entry = await set_up(portal, reg_ids=[MAIN], scan_interval=120)
+    portal.fault(FAULTS["nginx_502"], times=3)
+    await entry.runtime_data.async_refresh()
+    data: Any = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+    assert data["entry"]["data"]["webhook"] == "**REDACTED**"
+    assert data["entry"]["options"] == {"reg_ids": 1, "scan_interval": 120}
+    shown = data["portal"]
+    assert shown["error"] == {"reason": "server_error", "code": "HTTP 502"}
+    assert shown["statistics"] == {
+        "requests": 2 + 3,
+        "commands": 3 + 2 + 3 * 1,
+        "retries": 2,
+        "errors": {"registration_not_found": 1, "server_error": 3},
+    }
+    assert shown["last_poll"]["asked"] == 1, "the failing line alone, again soon"
+    assert shown["batch"] == {"size": 50, "seconds_per_command": 0.0, "asked_apart": 0}
+    assert shown["operating_time"].keys() == {
+        "voximplant.sip.status",
+        "voximplant.line.get",
+        "voximplant.sip.connector.status",
+    }
+    assert shown["raw_shapes"] == {
+        "status": {
+            "REG_ID": "int",
+            "LAST_UPDATED": "str",
+            "ERROR_MESSAGE": "str",
+            "STATUS_CODE": "int",
+            "STATUS_RESULT": "str",
+        },
+        "lines": {"#": "str", "reg#": "str"},
+        "connector": ["int"],
+    }
+    [main, sales, support] = data["lines"]
+    assert support["registration"] is None
+    assert main["connected"] is True
+    assert main["listed"] is True
+    assert sales["registration"]["status_code"] == 403
+    assert sales["registration"]["error_message"] == "**REDACTED**"
+    text = json.dumps(data)
+    for secret in (
+        DEFAULT_CODE,
+        portal.host,
+        "127.0.0.1",
+        "Main line",
+        "Sales",
+        "7495",
+        str(MAIN),
+        str(SALES),
+    ):
+        assert secret not in text
+
+
+async def test_device(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    hass_client: ClientSessionGenerator,
+) -> None:
+    """A line's device has that line only; the portal's device has them all."""
+    devices = dr.async_get(hass)
+    line = devices.async_get_device_by_identifier(
+        (DOMAIN, f"{entry.entry_id}_{SALES}"), entry.entry_id
+    )
+    top = devices.async_get(entry.runtime_data.portal_device_id)
+    gone = devices.async_get_or_create(
+        config_entry_id=entry.entry_id,
+        identifiers={(DOMAIN, f"{entry.entry_id}_299999")},
+    )
+    for device, lines in ((line, [2]), (top, [1, 2, 3]), (gone, [])):
+        assert isinstance(device, dr.DeviceEntry)
+        data: Any = await get_diagnostics_for_device(hass, hass_client, entry, device)
+        assert [line["line"] for line in data["lines"]] == lines

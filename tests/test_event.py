@@ -1,0 +1,191 @@
+"""The event of a line: failed and recovered, once per settled change."""
+
+from datetime import timedelta
+from typing import Any
+
+from freezegun.api import FrozenDateTimeFactory
+import pytest
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    mock_restore_cache_with_extra_data,
+)
+
+from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
+from homeassistant.core import Event, HomeAssistant, State, callback
+from homeassistant.util import dt as dt_util
+
+from .conftest import MAIN, Poll, SetUp, state_of
+from .portal import Portal
+from .portal_faults import FAULTS
+
+EVENT = "event.main_line_registration"
+
+
+@pytest.fixture
+def fired(hass: HomeAssistant) -> list[dict[str, Any]]:
+    """Provide the attributes of each change of the event's state."""
+    fired: list[dict[str, Any]] = []
+
+    @callback
+    def note(event: Event[Any]) -> None:
+        new, old = event.data["new_state"], event.data["old_state"]
+        quiet = (STATE_UNAVAILABLE, STATE_UNKNOWN)
+        if event.data["entity_id"] == EVENT and new and new.state not in quiet:
+            assert old
+            fired.append(dict(new.attributes))
+
+    hass.bus.async_listen("state_changed", note)
+    return fired
+
+
+async def test_failed_and_recovered(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    fired: list[dict[str, Any]],
+    poll: Poll,
+    wait: Poll,
+) -> None:
+    """With the reason, and with how long the line was down."""
+    assert state_of(hass, EVENT) == STATE_UNKNOWN
+    portal.lines[MAIN].drop(403, "Forbidden")
+    await poll(2)
+    assert len(fired) == 1
+    assert fired[0]["event_type"] == "failed"
+    assert fired[0]["reg_id"] == MAIN
+    assert fired[0]["status"] == "error"
+    assert fired[0]["status_code"] == 403
+    assert fired[0]["error_message"] == "Forbidden"
+    assert "down_seconds" not in fired[0]
+    portal.lines[MAIN].recover()
+    await wait(16)
+    assert len(fired) == 2
+    assert fired[1]["event_type"] == "recovered"
+    assert fired[1]["down_seconds"] == 61 + 16
+    await poll(3)
+    assert len(fired) == 2
+
+
+async def test_nothing_for_what_is_bridged(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    fired: list[dict[str, Any]],
+    poll: Poll,
+) -> None:
+    """No event for a moment in progress, an outage of the portal, or a line not known."""
+    portal.lines[MAIN].set("in_progress")
+    await poll()
+    portal.lines[MAIN].recover()
+    await poll()
+    fault = portal.fault(FAULTS["nginx_502"])
+    await poll(5)
+    fault.clear()
+    await poll()
+    portal.lines[MAIN].unreachable = True
+    await poll(5)
+    portal.lines[MAIN].unreachable = False
+    await poll()
+    assert fired == []
+    assert state_of(hass, EVENT) == STATE_UNKNOWN
+
+
+async def test_failed_behind_an_outage(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    fired: list[dict[str, Any]],
+    poll: Poll,
+) -> None:
+    """What failed while the portal was silent is told when it is known."""
+    fault = portal.fault(FAULTS["nginx_502"])
+    await poll(5)
+    portal.lines[MAIN].drop()
+    fault.clear()
+    await poll()
+    assert [event["event_type"] for event in fired] == ["failed"]
+
+
+async def test_in_progress_for_too_long(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    fired: list[dict[str, Any]],
+    poll: Poll,
+    wait: Poll,
+) -> None:
+    """The end of the grace time is a settled change, too."""
+    portal.lines[MAIN].set("in_progress", None, None)
+    await poll()
+    await wait(121)
+    assert [(event["event_type"], event["status"]) for event in fired] == [
+        ("failed", "in_progress")
+    ]
+
+
+async def test_none_at_start_or_reload(
+    hass: HomeAssistant,
+    portal: Portal,
+    set_up: SetUp,
+    fired: list[dict[str, Any]],
+    poll: Poll,
+) -> None:
+    """A line that is down from the start fires nothing, before and after a reload."""
+    portal.lines[MAIN].drop()
+    entry = await set_up(portal)
+    await poll(2)
+    await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    await poll(2)
+    assert fired == []
+    portal.lines[MAIN].recover()
+    await poll()
+    assert [event["event_type"] for event in fired] == ["recovered"]
+    assert fired[0]["down_seconds"] is None, "since when it was down is not known"
+
+
+async def test_down_time_across_a_restart(
+    hass: HomeAssistant,
+    portal: Portal,
+    set_up: SetUp,
+    fired: list[dict[str, Any]],
+    poll: Poll,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """An outage that began before a restart is known in its whole length."""
+    failed_at = dt_util.utcnow() - timedelta(hours=1)
+    state = State(EVENT, failed_at.isoformat(timespec="milliseconds"))
+    stored = {"last_event_type": "failed", "last_event_attributes": {}}
+    mock_restore_cache_with_extra_data(hass, [(state, stored)])
+    portal.lines[MAIN].drop()
+    await set_up(portal)
+    portal.lines[MAIN].recover()
+    await poll()
+    assert [event["event_type"] for event in fired] == ["recovered"]
+    assert 3600 <= fired[0]["down_seconds"] <= 3700
+
+
+async def test_not_known_at_the_start(
+    hass: HomeAssistant,
+    portal: Portal,
+    set_up: SetUp,
+    fired: list[dict[str, Any]],
+    poll: Poll,
+) -> None:
+    """What a line turns out to be is no change."""
+    portal.lines[MAIN].unreachable = True
+    await set_up(portal)
+    portal.lines[MAIN].unreachable = False
+    portal.lines[MAIN].drop()
+    await poll(2)
+    assert fired == []
+
+
+async def test_lines_that_went(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll, poll: Poll
+) -> None:
+    """The event goes with its line."""
+    portal.remove_line(MAIN)
+    await wait(601)
+    await poll()
+    assert hass.states.get(EVENT) is None

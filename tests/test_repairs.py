@@ -1,0 +1,213 @@
+"""Repair issues: they come with their cause, once, and go with it."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+
+from freezegun.api import FrozenDateTimeFactory
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+
+from custom_components.bitrix24_sip.const import DOMAIN
+from homeassistant.config_entries import SOURCE_RECONFIGURE
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.setup import async_setup_component
+
+from .conftest import Poll, SetUp, state_of
+from .portal import Portal
+from .portal_faults import FAULTS
+
+NEW_HOST = "acme-new.bitrix24.test"
+
+
+def break_it(name: str, value: object) -> Callable[[Portal], None]:
+    """Return a function that changes a switch of the portal."""
+    return lambda portal: setattr(portal, name, value)
+
+
+BREAKS: dict[str, tuple[Callable[[Portal], None], Callable[[Portal], None], str]] = {
+    "missing_scope": (
+        break_it("scopes", set()),
+        break_it("scopes", {"telephony"}),
+        "/devops/list/",
+    ),
+    "missing_permission": (
+        break_it("permitted", False),
+        break_it("permitted", True),
+        "/telephony/permissions.php",
+    ),
+    "plan_restricted": (
+        break_it("plan", False),
+        break_it("plan", True),
+        "/settings/license.php",
+    ),
+    "portal_closed": (break_it("deleted", True), break_it("deleted", False), "/"),
+    "portal_overloaded": (
+        break_it("overloaded", True),
+        break_it("overloaded", False),
+        "/devops/list/",
+    ),
+    "telephony_missing": (
+        break_it("telephony_installed", False),
+        break_it("telephony_installed", True),
+        "/",
+    ),
+    "https_required": (
+        break_it("allow_http", False),
+        break_it("allow_http", True),
+        "/",
+    ),
+    "portal_moved": (
+        break_it("moved_to", f"https://{NEW_HOST}"),
+        break_it("moved_to", None),
+        "/",
+    ),
+}
+
+
+def issues(hass: HomeAssistant) -> dict[str, ir.IssueEntry]:
+    """Return the integration's issues by what they are about."""
+    return {
+        issue.translation_key or "": issue
+        for issue in ir.async_get(hass).issues.values()
+        if issue.domain == DOMAIN
+    }
+
+
+@pytest.mark.parametrize("reason", BREAKS)
+async def test_comes_and_goes(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    wait: Poll,
+    reason: str,
+) -> None:
+    """It appears with the poll that finds the cause, and goes when the cause is gone."""
+    breaks, mends, page = BREAKS[reason]
+    assert issues(hass) == {}
+    breaks(portal)
+    await wait(61)
+    assert issues(hass).keys() == {reason}
+    issue = issues(hass)[reason]
+    assert issue.learn_more_url == f"{portal.url}{page}"
+    assert issue.is_fixable is (reason == "portal_moved")
+    assert issue.translation_placeholders
+    assert issue.translation_placeholders["portal"] == portal.host
+    await wait(3601)
+    assert issues(hass).keys() == {reason}
+    mends(portal)
+    fault = portal.fault(FAULTS["nginx_502"])
+    await wait(3601)
+    assert issues(hass).keys() == {reason}, "a passing fault says nothing of the cause"
+    fault.clear()
+    await wait(3601)
+    assert issues(hass) == {}
+
+
+async def test_another_cause(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
+) -> None:
+    """One cause takes the other's place."""
+    portal.permitted = False
+    await wait(61)
+    portal.deleted = True
+    await wait(901)
+    assert issues(hass).keys() == {"portal_closed"}
+
+
+async def test_goes_with_the_entry(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
+) -> None:
+    """Unloaded or removed, nothing is to be mended for it."""
+    portal.permitted = False
+    await wait(61)
+    await hass.config_entries.async_unload(entry.entry_id)
+    assert issues(hass) == {}
+
+
+async def test_entry_that_never_was_set_up(
+    hass: HomeAssistant, portal: Portal, set_up: SetUp
+) -> None:
+    """The cause is told while set-up is tried again, and goes with the entry."""
+    portal.permitted = False
+    entry = await set_up(portal)
+    assert issues(hass).keys() == {"missing_permission"}
+    await hass.config_entries.async_remove(entry.entry_id)
+    assert issues(hass) == {}
+
+
+async def test_connector(
+    hass: HomeAssistant,
+    portal: Portal,
+    set_up: SetUp,
+    wait: Poll,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """Within a week of its end, and unpaid; renewed, the notice goes."""
+    freezer.move_to("2026-12-20T12:00:00+00:00")
+    portal.connector.paid_until = "2026-12-31T03:00:00+03:00"
+    await set_up(portal)
+    assert issues(hass) == {}
+    freezer.move_to("2026-12-25T12:00:00+00:00")
+    await wait(1)
+    assert issues(hass).keys() == {"connector_ends"}
+    issue = issues(hass)["connector_ends"]
+    assert issue.severity is ir.IssueSeverity.WARNING
+    assert issue.translation_placeholders
+    assert issue.translation_placeholders["date"] == "2026-12-30"
+    portal.connector.paid = False
+    await wait(3601)
+    assert issues(hass).keys() == {"connector_unpaid"}
+    portal.connector.fails = True
+    await wait(3601)
+    assert issues(hass).keys() == {"connector_unpaid"}
+    portal.connector.fails = False
+    portal.connector.paid = True
+    portal.connector.paid_until = "2027-12-31T03:00:00+03:00"
+    await wait(3601)
+    assert issues(hass) == {}
+
+
+async def test_connector_that_is_not_known(
+    hass: HomeAssistant, portal: Portal, set_up: SetUp
+) -> None:
+    """Where the portal says nothing of the connector, there is nothing to mend."""
+    portal.connector.fails = True
+    await set_up(portal)
+    assert issues(hass) == {}
+
+
+async def test_portal_moved_is_fixed(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    wait: Poll,
+    hass_client: ClientSessionGenerator,
+) -> None:
+    """Fixing it names the new host and leads to reconfiguration."""
+    assert await async_setup_component(hass, "repairs", {})
+    portal.moved_to = f"https://{NEW_HOST}"
+    await wait(61)
+    issue = issues(hass)["portal_moved"]
+    client = await hass_client()
+    flows = "/api/repairs/issues/fix"
+    response = await client.post(
+        flows, json={"handler": DOMAIN, "issue_id": issue.issue_id}
+    )
+    assert response.status == HTTPStatus.OK
+    form = await response.json()
+    assert form["step_id"] == "confirm"
+    assert form["description_placeholders"]["new_host"] == NEW_HOST
+    response = await client.post(f"{flows}/{form['flow_id']}", json={})
+    result = await response.json()
+    assert result["type"] == "abort"
+    assert result["reason"] == "reconfigure"
+    [flow] = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
+    assert flow["context"]["source"] == SOURCE_RECONFIGURE
+    assert result["next_flow"] == ["config_flow", flow["flow_id"]]
+    assert issues(hass).keys() == {"portal_moved"}, "until a poll is answered"
+    portal.moved_to = None
+    await wait(901)
+    assert issues(hass) == {}
+    assert state_of(hass, "binary_sensor.main_line_registration") == "on"

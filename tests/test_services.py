@@ -1,0 +1,122 @@
+"""The action that asks the portal for registrations now."""
+
+from typing import Any
+
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+import voluptuous as vol
+
+from custom_components.bitrix24_sip.const import CONF_REG_IDS, DOMAIN
+from custom_components.bitrix24_sip.services import GET_REGISTRATION_STATUS
+from homeassistant.const import ATTR_CONFIG_ENTRY_ID
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+
+from .conftest import MAIN, SALES, SUPPORT
+from .portal import Portal
+from .portal_faults import FAULTS
+
+
+async def ask(hass: HomeAssistant, entry_id: str, **data: Any) -> Any:
+    """Call the action; return what it answers per REG_ID."""
+    answer = await hass.services.async_call(
+        DOMAIN,
+        GET_REGISTRATION_STATUS,
+        {ATTR_CONFIG_ENTRY_ID: entry_id, **data},
+        blocking=True,
+        return_response=True,
+    )
+    assert answer
+    return answer["registrations"]
+
+
+async def test_all_lines(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry
+) -> None:
+    """Without REG_IDs all monitored lines are asked for, as they are at this moment."""
+    portal.lines[SALES].drop(503, "Service Unavailable")
+    portal.lines[SALES].last_updated = "2026-09-10 00:26:40"
+    portal.lines[SUPPORT].unreachable = True
+    assert await ask(hass, entry.entry_id) == {
+        str(MAIN): {
+            "title": "Main line",
+            "registered": True,
+            "status": "success",
+            "status_code": 200,
+            "error_message": "",
+            "last_updated": "2026-09-10T00:26:40+00:00",
+        },
+        str(SALES): {
+            "title": "Sales",
+            "registered": False,
+            "status": "error",
+            "status_code": 503,
+            "error_message": "Service Unavailable",
+            "last_updated": "2026-09-10T00:26:40+00:00",
+        },
+        str(SUPPORT): {
+            "title": "Support",
+            "error": "registration_not_found",
+            "message": "the portal has no status for this registration "
+            "(REG_ID_NOT_FOUND)",
+        },
+    }
+
+
+async def test_some_lines(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry
+) -> None:
+    """Any REG_ID can be asked for, also one that is not monitored."""
+    portal.lines[MAIN].last_updated = None
+    portal.add_line(201077)
+    registrations = await ask(hass, entry.entry_id, reg_ids=[str(MAIN), 201077])
+    assert registrations.keys() == {str(MAIN), "201077"}
+    assert registrations[str(MAIN)]["last_updated"] is None
+    assert registrations["201077"]["title"] == ""
+
+
+@pytest.mark.parametrize("reg_ids", [[], [0], [-1], ["x"], ["1.5"], [1] * 51])
+async def test_bad_reg_ids(
+    hass: HomeAssistant, entry: MockConfigEntry, portal: Portal, reg_ids: list[Any]
+) -> None:
+    """What is no REG_ID is refused before the portal is asked."""
+    requests = len(portal.requests)
+    with pytest.raises(vol.Invalid):
+        await ask(hass, entry.entry_id, **{CONF_REG_IDS: reg_ids})
+    assert len(portal.requests) == requests
+
+
+async def test_entry_that_is_not_there(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    """An unknown portal, and one that is not loaded, are told as such."""
+    with pytest.raises(ServiceValidationError):
+        await ask(hass, "nonsense")
+    await hass.config_entries.async_unload(entry.entry_id)
+    with pytest.raises(ServiceValidationError):
+        await ask(hass, entry.entry_id)
+
+
+@pytest.mark.parametrize(
+    ("slug", "reason"),
+    [
+        ("missing_scope", "missing_scope"),
+        ("nginx_502", "server_error"),
+        ("invalid_credentials", "invalid_webhook"),
+        ("query_limit", "throttled"),
+    ],
+)
+async def test_portal_fails(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    slug: str,
+    reason: str,
+) -> None:
+    """An error of the portal is a sentence that can be translated."""
+    portal.fault(FAULTS[slug])
+    with pytest.raises(HomeAssistantError) as caught:
+        await ask(hass, entry.entry_id)
+    assert caught.value.translation_key == reason
+    assert portal.host in str(caught.value)
+    assert caught.value.__cause__ is None
