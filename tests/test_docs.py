@@ -1,0 +1,79 @@
+"""What the documents say of faults is what the table of the tests says."""
+
+import json
+from pathlib import Path
+import re
+
+import pytest
+
+from .fault_matrix import AT_ONCE, BRIDGED, MATRIX, REAUTH
+
+ROOT = Path(__file__).parents[1]
+TROUBLESHOOTING = ROOT / "docs" / "troubleshooting.md"
+ADDRESS = "https://github.com/bitrix24-sip/ha-bitrix24-sip"
+
+EFFECTS = {
+    BRIDGED: "stand for the grace time, then unavailable",
+    AT_ONCE: "unavailable at once",
+    REAUTH: "unavailable at once; a new webhook is asked for",
+}
+
+
+def faults_table() -> str:
+    """Return the table of errors, from the matrix and the English sentences."""
+    words = json.loads(
+        (ROOT / "custom_components/bitrix24_sip/translations/en.json").read_text()
+    )
+    rows = ["| error | the lines | what the form says |", "| --- | --- | --- |"]
+    effects = {row.reason: row.poll for row in MATRIX.values()}
+    effects["insecure_connection"] = BRIDGED
+    effects["registration_not_found"] = BRIDGED
+    for reason in sorted(effects):
+        sentence = re.sub(r"\{(\w+)\}", r"*\1*", words["config"]["error"][reason])
+        rows.append(f"| `{reason}` | {EFFECTS[effects[reason]]} | {sentence} |")
+    return "\n".join(rows)
+
+
+def test_troubleshooting_has_the_table() -> None:
+    """The table in the documentation is made of the rows of the test."""
+    text = TROUBLESHOOTING.read_text()
+    match = re.search(
+        r"<!-- faults:begin -->\n(.*)\n<!-- faults:end -->", text, re.DOTALL
+    )
+    assert match
+    assert match[1] == faults_table(), f"put this there:\n{faults_table()}"
+
+
+@pytest.mark.parametrize(
+    "path", ["README.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]
+)
+def test_links_lead_somewhere(path: str) -> None:
+    """Every link to a file of the repository has its file."""
+    text = (ROOT / path).read_text()
+    links = re.findall(r"\]\(([^)#\s]+)", text)
+    assert links or path != "README.md"
+    for link in links:
+        if "://" not in link:
+            assert ((ROOT / path).parent / link).exists(), link
+
+
+def test_one_address() -> None:
+    """The repository's address is the same wherever it stands."""
+    found = set()
+    for pattern in (
+        "*.md",
+        "*.json",
+        "*.yaml",
+        "*.yml",
+        "docs/**/*.md",
+        "blueprints/**/*.yaml",
+        "custom_components/*/manifest.json",
+        ".github/**/*.yml",
+    ):
+        for path in ROOT.glob(pattern):
+            found |= set(
+                re.findall(
+                    r"https://github\.com/[\w-]*bitrix24[\w-]*/[\w-]+", path.read_text()
+                )
+            )
+    assert found == {ADDRESS}
