@@ -1,0 +1,261 @@
+"""The blueprints, run: imported, made into an automation, triggered, and heard."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+import shutil
+from typing import Any
+
+from freezegun.api import FrozenDateTimeFactory
+import pytest
+from pytest_homeassistant_custom_component.common import (
+    async_fire_time_changed,
+    async_mock_service,
+)
+
+from custom_components.bitrix24_sip.const import DOMAIN
+from homeassistant.core import HomeAssistant, ServiceCall
+from homeassistant.helpers import entity_registry as er
+from homeassistant.setup import async_setup_component
+
+from .conftest import MAIN, SALES, SetUp
+from .portal import Portal
+from .portal_faults import FAULTS
+
+FOLDER = Path(__file__).parents[1] / "blueprints/automation/bitrix24_sip"
+
+type Pass = Callable[[int], Awaitable[None]]
+
+
+@pytest.fixture
+def told(hass: HomeAssistant) -> list[ServiceCall]:
+    """Provide what was told."""
+    return async_mock_service(hass, "notify", "office")
+
+
+@pytest.fixture
+def minutes(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> Pass:
+    """Return a function that lets minutes pass, in steps of 15 seconds."""
+
+    async def minutes(count: int) -> None:
+        for _ in range(count * 4):
+            freezer.tick(timedelta(seconds=15))
+            async_fire_time_changed(hass)
+            await hass.async_block_till_done(wait_background_tasks=True)
+
+    return minutes
+
+
+@pytest.fixture
+async def start(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> Any:
+    """Return a function that makes an automation from a blueprint."""
+    freezer.move_to("2026-11-23T12:00:20+00:00")
+    await hass.config.async_set_time_zone("UTC")
+
+    async def start(name: str, **inputs: Any) -> None:
+        target = Path(hass.config.path("blueprints/automation/bitrix24_sip"))
+        await hass.async_add_executor_job(
+            lambda: shutil.copytree(FOLDER, target, dirs_exist_ok=True)
+        )
+        notify = {
+            "action": "notify.office",
+            "data": {"title": "{{ title }}", "message": "{{ message }}"},
+        }
+        use = {
+            "path": f"bitrix24_sip/{name}.yaml",
+            "input": {"notify": [notify], **inputs},
+        }
+        assert await async_setup_component(
+            hass, "automation", {"automation": {"use_blueprint": use}}
+        )
+        await hass.async_block_till_done()
+        assert len(hass.states.async_entity_ids("automation")) == 1
+
+    yield start
+    await hass.services.async_call(
+        "automation", "turn_off", {"entity_id": "all"}, blocking=True
+    )
+    shutil.rmtree(hass.config.path("blueprints/automation/bitrix24_sip"))
+
+
+def titles(told: list[ServiceCall]) -> list[str]:
+    """Return the titles of what was told."""
+    return [call.data["title"] for call in told]
+
+
+async def test_down_and_back(
+    hass: HomeAssistant,
+    portal: Portal,
+    start: Any,
+    set_up: SetUp,
+    told: list[ServiceCall],
+    minutes: Pass,
+) -> None:
+    """Told once when it is down for long enough, and once when it is back."""
+    await set_up(portal)
+    await start("line_down", minutes=3)
+    await minutes(5)
+    assert told == []
+    portal.lines[MAIN].drop(403, "Forbidden")
+    await minutes(2)
+    assert told == []
+    await minutes(10)
+    assert titles(told) == ["Main line is down"]
+    message = told[0].data["message"]
+    assert message.endswith("min: 403 Forbidden.")
+    assert "for 3 min" in message
+    portal.lines[MAIN].recover()
+    await minutes(5)
+    assert titles(told) == ["Main line is down", "Main line is back"]
+    assert "It was down for 12 min." in told[1].data["message"]
+
+
+async def test_short_drops_and_unknown_lines_are_not_told(
+    hass: HomeAssistant,
+    portal: Portal,
+    start: Any,
+    set_up: SetUp,
+    told: list[ServiceCall],
+    minutes: Pass,
+) -> None:
+    """Nobody is woken by a short drop, by a portal that is silent, or a silent line."""
+    await set_up(portal)
+    await start("line_down", minutes=5)
+    portal.lines[MAIN].drop()
+    await minutes(3)
+    portal.lines[MAIN].recover()
+    await minutes(5)
+    fault = portal.fault(FAULTS["nginx_502"])
+    portal.lines[SALES].unreachable = True
+    await minutes(20)
+    fault.clear()
+    await minutes(20)
+    assert told == []
+
+
+async def test_several_lines_and_lines_added_later(
+    hass: HomeAssistant,
+    portal: Portal,
+    start: Any,
+    set_up: SetUp,
+    told: list[ServiceCall],
+    minutes: Pass,
+) -> None:
+    """Each line is told by its name, also one that was not there at the beginning."""
+    await set_up(portal)
+    await start("line_down", minutes=2)
+    portal.add_line(201010, "Warehouse").drop()
+    portal.lines[SALES].drop()
+    await minutes(16)
+    assert sorted(titles(told)) == ["Sales is down", "Warehouse is down"]
+
+
+async def test_chosen_lines_only(
+    hass: HomeAssistant,
+    portal: Portal,
+    start: Any,
+    set_up: SetUp,
+    told: list[ServiceCall],
+    minutes: Pass,
+) -> None:
+    """Where lines are chosen, the others are left out."""
+    await set_up(portal)
+    await start("line_down", minutes=1, lines=["event.sales_registration"])
+    portal.lines[MAIN].drop()
+    portal.lines[SALES].drop()
+    await minutes(6)
+    assert titles(told) == ["Sales is down"]
+
+
+async def test_quiet_hours(
+    hass: HomeAssistant,
+    portal: Portal,
+    start: Any,
+    set_up: SetUp,
+    told: list[ServiceCall],
+    minutes: Pass,
+) -> None:
+    """What is still down when the quiet hours end is told then."""
+    await set_up(portal)
+    await start("line_down", minutes=1, quiet_from="11:00:00", quiet_to="12:20:00")
+    portal.lines[MAIN].drop()
+    portal.lines[SALES].drop()
+    await minutes(5)
+    portal.lines[SALES].recover()
+    await minutes(10)
+    assert told == []
+    await minutes(10)
+    assert titles(told) == ["Main line is down"]
+
+
+async def test_quiet_hours_over_midnight(
+    hass: HomeAssistant,
+    portal: Portal,
+    start: Any,
+    set_up: SetUp,
+    told: list[ServiceCall],
+    minutes: Pass,
+) -> None:
+    """Outside of quiet hours that span midnight it is told at once."""
+    await set_up(portal)
+    await start("line_down", minutes=1, quiet_from="22:00:00", quiet_to="06:00:00")
+    portal.lines[MAIN].drop()
+    await minutes(5)
+    assert titles(told) == ["Main line is down"]
+
+
+@pytest.mark.parametrize(
+    ("paid_until", "messages"),
+    [
+        ("2026-12-05T12:00:00+00:00", []),
+        ("2026-12-01T12:00:00+00:00", ["ends on 2026-12-01"]),
+        ("2026-11-20T12:00:00+00:00", ["ended on 2026-11-20"]),
+    ],
+)
+async def test_connector_ends(
+    hass: HomeAssistant,
+    portal: Portal,
+    start: Any,
+    set_up: SetUp,
+    told: list[ServiceCall],
+    minutes: Pass,
+    paid_until: str,
+    messages: list[str],
+) -> None:
+    """Told from so many days before the end, and not earlier."""
+    portal.connector.paid_until = paid_until
+    entry = await set_up(portal)
+    registry = er.async_get(hass)
+    sensor = registry.async_get_entity_id(
+        "sensor", DOMAIN, f"{entry.entry_id}_connector_paid_until"
+    )
+    await start("connector_ends", paid_until=sensor, days=10, at="12:05:00")
+    await minutes(10)
+    assert len(told) == len(messages)
+    for call, message in zip(told, messages, strict=True):
+        assert call.data["title"] == "The SIP Connector ends"
+        assert f"of {portal.host} {message}" in call.data["message"]
+
+
+async def test_daily_summary(
+    hass: HomeAssistant,
+    portal: Portal,
+    start: Any,
+    set_up: SetUp,
+    told: list[ServiceCall],
+    minutes: Pass,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """Once a day, with the names of the lines that are down or not known."""
+    await set_up(portal)
+    await start("daily_summary", at="12:01:00")
+    await minutes(1)
+    portal.lines[MAIN].drop()
+    portal.lines[SALES].unreachable = True
+    await minutes(5)
+    freezer.move_to("2026-11-24T12:00:30+00:00")
+    await minutes(1)
+    assert [(call.data["title"], call.data["message"]) for call in told] == [
+        ("3 of 3 lines are registered", "All is well."),
+        ("1 of 3 lines are registered", "Down: Main line. Not known: Sales."),
+    ]
