@@ -1,0 +1,36 @@
+"""The soak's command line."""
+
+import argparse
+import asyncio
+from pathlib import Path
+import sys
+from tempfile import TemporaryDirectory
+
+from demo.hass import free_port, write_config
+
+from .run import Soak
+
+ROOT = Path(__file__).parents[1]
+
+
+def main() -> int:
+    """Run a soak; return 0 if nothing was wrong."""
+    parser = argparse.ArgumentParser(prog="scripts/soak", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=600.0)
+    parser.add_argument("--seed", type=int, default=24)
+    parser.add_argument("--interval", type=int, default=15, help="seconds, 15 or more")
+    arguments = parser.parse_args()
+    print(f"Soaking for {arguments.seconds:.0f} s, seed {arguments.seed}", flush=True)
+    with TemporaryDirectory(prefix="bitrix24-sip-soak-") as name:
+        folder = Path(name) / "config"
+        port = free_port()
+        write_config(folder, port)
+        soak = Soak(arguments.seconds, arguments.seed, arguments.interval)
+        report = asyncio.run(soak.run(folder, port))
+    print(report)
+    print("Soak: all is well" if report.good else "Soak: something is wrong")
+    return 0 if report.good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""Says of each state that was shown whether it may have been shown.
+
+It knows the portal's answers and when they were given, and the rule of the grace time;
+of the integration it knows nothing.
+"""
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Final
+
+SETTLED: Final = ("success", "error")
+# Seconds between an answer and the state that follows from it, and between the clock of
+# the grace time and what is seen from outside.
+LATE: Final = 3.0
+# Seconds that a poll may take that tries again twice before it fails.
+RETRIES: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer for a line. status: None where the portal had none for it."""
+
+    at: float
+    status: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One state of a line's Registration sensor, from `at` to `until`."""
+
+    reg_id: int
+    state: str
+    at: float
+    until: float
+
+
+@dataclass(slots=True)
+class Record:
+    """What the portal answered for each line, and when lasting faults stood."""
+
+    answers: dict[int, list[Answer]] = field(default_factory=dict)
+    # From, to: a fault that somebody has to mend takes effect at once.
+    lasting: list[tuple[float, float]] = field(default_factory=list)
+
+    def up_to(self, reg_id: int, at: float) -> list[Answer]:
+        """Return the answers for a line until a point in time."""
+        answers = self.answers.get(reg_id, [])
+        return answers[: bisect_right(answers, at, key=lambda answer: answer.at)]
+
+    def stood_lasting(self, at: float, back: float) -> bool:
+        """Return whether a lasting fault stood at a time, or shortly before."""
+        return any(begin <= at and end >= at - back for begin, end in self.lasting)
+
+
+def wrong(shown: Shown, record: Record, grace: float, interval: float) -> str | None:
+    """Return what is wrong with a state that was shown, None where it is right."""
+    before = record.up_to(shown.reg_id, shown.at + LATE / 2)
+    known = [a for a in before if a.status is not None]
+    settled = [a for a in before if a.status in SETTLED]
+    latest = settled[-1].status if settled else None
+    match shown.state:
+        case "on":
+            return _wrong_on(shown, record, latest, grace + interval + RETRIES)
+        case "off":
+            unsettled = known and known[-1].status not in SETTLED
+            if latest == "error" or unsettled:
+                return None
+            return f"off, though the portal last answered {latest}"
+        case "unavailable":
+            silent_since = settled[-1].at if settled else shown.at - grace
+            if (
+                shown.at - silent_since >= grace - LATE
+                or record.stood_lasting(shown.at, interval)
+                or not known
+            ):
+                return None
+            return "unavailable, though the portal answered within the grace time"
+        case "unknown":
+            unsettled = known and known[-1].status not in SETTLED
+            if unsettled and (not settled or record.stood_lasting(shown.at, 1e9)):
+                return None
+            return "unknown, though the portal's answers were settled"
+    return f"{shown.state} is no state of a registration"
+
+
+def _wrong_on(
+    shown: Shown, record: Record, latest: str | None, longest: float
+) -> str | None:
+    """Return what is wrong with an `on`: at its beginning, or for its whole time."""
+    if latest != "success":
+        return f"on, though the portal last answered {latest}"
+    # Nothing stands for longer than to the first poll without an answer, and then for
+    # the grace time.
+    successes = [
+        answer.at
+        for answer in record.up_to(shown.reg_id, shown.until)
+        if answer.status == "success"
+    ]
+    first = bisect_right(successes, shown.at + LATE / 2) - 1
+    stood = [*successes[first:], shown.until]
+    gap = max(after - before for before, after in pairwise(stood))
+    if gap > longest + LATE:
+        return f"on for {gap:.0f} s without the portal saying so"
+    errors = [
+        answer.at
+        for answer in record.up_to(shown.reg_id, shown.until - LATE)
+        if answer.status == "error" and answer.at > shown.at + LATE
+    ]
+    return "on after the portal answered error" if errors else None

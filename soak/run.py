@@ -1,0 +1,253 @@
+"""The run: portal, Home Assistant, faults from a seed, and the judgement."""
+
+import asyncio
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+import re
+import time
+from typing import Any, Final, override
+
+import aiohttp
+
+from demo.entities import REGISTRATION, portal_of
+from demo.hass import HomeAssistant
+from tests.fault_matrix import AT_ONCE, MATRIX, REAUTH
+from tests.portal import Portal
+from tests.portal_faults import FAULTS
+
+from .judge import Answer, Record, Shown, wrong
+
+DOMAIN: Final = "bitrix24_sip"
+STATUS: Final = "voximplant.sip.status"
+GRACE: Final = 15  # seconds
+LINES: Final = 6
+UNSETTLED: Final = ("in_progress", "wait", "resting")
+# Polling stops for good when the webhook is refused: that is another test's.
+SLUGS: Final = [slug for slug, row in MATRIX.items() if row.poll != REAUTH]
+COMMAND_SLUGS: Final = [slug for slug in SLUGS if MATRIX[slug].command]
+
+
+class WitnessedPortal(Portal):
+    """A portal that keeps what it answered for each line."""
+
+    def __init__(self) -> None:
+        """Begin with nothing answered."""
+        super().__init__(operating_limit=None)
+        self.record = Record()
+
+    @override
+    async def _sip_status(self, params: dict[str, Any]) -> Any:
+        reg_id = int(params["REG_ID"])
+        status: str | None = None
+        try:
+            answer = await super()._sip_status(params)
+            status = answer["STATUS_RESULT"]
+        finally:
+            answers = self.record.answers.setdefault(reg_id, [])
+            answers.append(Answer(time.time(), status))
+        return answer
+
+
+@dataclass(slots=True)
+class Report:
+    """What a soak counted."""
+
+    seconds: float = 0.0
+    polls: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    states: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+    log_errors: list[str] = field(default_factory=list)
+    memory: tuple[float, float] = (0.0, 0.0)  # MB, at start and end
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing was wrong, and something was seen at all."""
+        seen = self.polls and self.states["on"] and self.faults
+        return bool(seen) and not self.wrong and not self.log_errors
+
+    def __str__(self) -> str:
+        """Show the counts."""
+        states = ", ".join(f"{k} {v}" for k, v in sorted(self.states.items()))
+        lines = [
+            f"Ran for {self.seconds:.0f} s",
+            f"Polls: {self.polls}",
+            f"Faults: {self.faults.total()} of {len(self.faults)} kinds",
+            f"States shown: {states}",
+            f"Unavailable times: {self.states['unavailable']}",
+            f"Wrong states: {len(self.wrong)}",
+            *(f"  {sentence}" for sentence in self.wrong[:10]),
+            f"Log errors: {len(self.log_errors)}",
+            *(f"  {line}" for line in self.log_errors[:10]),
+            f"Memory: {self.memory[0]:.0f} MB at start, {self.memory[1]:.0f} MB at end",
+        ]
+        return "\n".join(lines)
+
+
+class Soak:
+    """One soak."""
+
+    def __init__(self, seconds: float, seed: int, interval: int) -> None:
+        """Take its length, the seed of its faults, and the polling interval."""
+        self._seconds = seconds
+        self._interval = interval
+        self._random = Random(seed)
+        self._portal = WitnessedPortal()
+        self._report = Report()
+        self._changes: list[tuple[str, str, float]] = []
+
+    async def run(self, folder: Path, port: int) -> Report:
+        """Run in a configuration folder; return what was counted."""
+        for at in range(LINES):
+            self._portal.add_line(201001 + at, f"Line {at + 1}")
+        async with self._portal, HomeAssistant(folder, port) as hass:
+            listener = asyncio.create_task(self._listen(hass))
+            entry = await hass.add_integration(
+                DOMAIN, {"webhook": self._portal.webhook}
+            )
+            options = {"scan_interval": self._interval, "grace_time": GRACE}
+            await hass.change_options(entry["entry_id"], options)
+            start = _memory(hass.pid)
+            entities = await self._entities(hass, entry)
+            # The options had the entry loaded anew: from here on it is judged.
+            states = await hass.states()
+            now = time.time()
+            self._changes = [(e, states[e]["state"], now) for e in entities]
+            pokes = asyncio.create_task(self._poke(hass, list(entities)))
+            began = time.monotonic()
+            await self._fail_at_random(began + self._seconds)
+            await self._calm(hass, entities)
+            self._report.seconds = time.monotonic() - began
+            for task in (listener, pokes):
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+            self._report.memory = (start, _memory(hass.pid))
+            self._report.log_errors = hass.logged_errors(DOMAIN)
+        self._report.polls = len(self._portal.requests)
+        self._judge(entities, time.time())
+        return self._report
+
+    async def _entities(
+        self, hass: HomeAssistant, entry: dict[str, Any]
+    ) -> dict[str, int]:
+        """Return the Registration sensors, with the REG_ID of each."""
+        async with asyncio.timeout(30):
+            while True:
+                portal = await portal_of(hass, entry)
+                if len(portal.lines) == LINES:
+                    return {
+                        line.entities[REGISTRATION]: reg_id
+                        for reg_id, line in portal.lines.items()
+                    }
+                await asyncio.sleep(0.2)
+
+    async def _listen(self, hass: HomeAssistant) -> None:
+        """Take down every state that is shown."""
+        url = f"{hass.url}/api/websocket"
+        tokens = re.search(r'"access_token": ?"([^"]+)"', hass.frontend_tokens())
+        assert tokens
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(url, max_msg_size=0) as socket,
+        ):
+            await socket.receive_json()
+            await socket.send_json({"type": "auth", "access_token": tokens[1]})
+            await socket.receive_json()
+            await socket.send_json(
+                {"id": 1, "type": "subscribe_events", "event_type": "state_changed"}
+            )
+            async for message in socket:
+                data = message.json().get("event", {}).get("data", {})
+                new = data.get("new_state")
+                if new and data["entity_id"].startswith("binary_sensor."):
+                    change = (data["entity_id"], new["state"], time.time())
+                    self._changes.append(change)
+
+    async def _poke(self, hass: HomeAssistant, entities: list[str]) -> None:
+        """Ask for updates between the polls, as a person would."""
+        while True:
+            await asyncio.sleep(5)
+            await hass.request(
+                "POST",
+                "/api/services/homeassistant/update_entity",
+                {"entity_id": entities[0]},
+            )
+
+    async def _fail_at_random(self, ends: float) -> None:
+        """Switch faults on and off until the time is over."""
+        random = self._random
+        while time.monotonic() < ends:
+            kind = random.choice(("request", "command", "line", "line", "none"))
+            if kind == "request":
+                await self._fault(random.choice(SLUGS), None)
+            elif kind == "command":
+                reg_id = random.choice(list(self._portal.lines))
+                await self._fault(random.choice(COMMAND_SLUGS), reg_id)
+            elif kind == "line":
+                self._change_a_line()
+            await asyncio.sleep(random.uniform(0.2, 3.0))
+
+    async def _fault(self, slug: str, reg_id: int | None) -> None:
+        """Have a fault for a while: a hiccup, or longer than the grace time."""
+        self._report.faults[slug] += 1
+        method = STATUS if reg_id else None
+        began = time.time()
+        handle = self._portal.fault(FAULTS[slug], method=method, reg_id=reg_id)
+        await asyncio.sleep(self._random.choice((1.0, 3.0, 6.0, GRACE * 1.4)))
+        handle.clear()
+        if MATRIX[slug].poll == AT_ONCE:
+            self._portal.record.lasting.append((began, time.time()))
+
+    def _change_a_line(self) -> None:
+        """Have a line drop, recover, be on its way, or not be known."""
+        random = self._random
+        line = random.choice(list(self._portal.lines.values()))
+        line.unreachable = False
+        match random.choice(("drop", "recover", "recover", "unsettled", "unreachable")):
+            case "drop":
+                line.drop(*random.choice(((403, "Forbidden"), (503, "Unavailable"))))
+            case "recover":
+                line.recover()
+            case "unsettled":
+                line.set(random.choice(UNSETTLED), None, None)
+            case "unreachable":
+                line.unreachable = True
+
+    async def _calm(self, hass: HomeAssistant, entities: dict[str, int]) -> None:
+        """End all faults, and wait until every line is registered again."""
+        self._portal.clear_faults()
+        for line in self._portal.lines.values():
+            line.unreachable = False
+            line.recover()
+        try:
+            async with asyncio.timeout(60):
+                while True:
+                    states = await hass.states()
+                    if all(states[e]["state"] == "on" for e in entities):
+                        return
+                    await asyncio.sleep(0.5)
+        except TimeoutError:
+            self._report.wrong.append("not all lines recovered when the faults ended")
+
+    def _judge(self, entities: dict[str, int], ended: float) -> None:
+        """Judge every state that was shown."""
+        for entity_id, reg_id in entities.items():
+            changes = [(s, at) for e, s, at in self._changes if e == entity_id]
+            untils = [at for _, at in changes[1:]] + [ended]
+            for (state, at), until in zip(changes, untils, strict=True):
+                self._report.states[state] += 1
+                shown = Shown(reg_id, state, at, until)
+                reason = wrong(shown, self._portal.record, GRACE, self._interval)
+                if reason:
+                    self._report.wrong.append(f"line {reg_id}: {reason}")
+
+
+def _memory(pid: int) -> float:
+    """Return a process's memory in MB."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    match = re.search(r"VmRSS:\s+(\d+)", status)
+    return int(match[1]) / 1024 if match else 0.0

@@ -1,0 +1,61 @@
+"""The judge of the soak: it finds each kind of wrong state, and lets right ones pass."""
+
+import pytest
+
+from soak.judge import Answer, Record, Shown, wrong
+
+GRACE, INTERVAL = 20.0, 15.0
+
+
+def record(*answers: tuple[float, str | None]) -> Record:
+    """Return a record of a line's answers."""
+    return Record({1: [Answer(at, status) for at, status in answers]})
+
+
+STEADY = record(*((float(at), "success") for at in range(0, 200, 15)))
+DROPPED = record((0, "success"), (15, "success"), (30, "error"), (45, "error"))
+SILENT = record((0, "success"), (15, "success"), (30, None), (45, None))
+AGAIN = record((0, "success"), (15, "error"), (75, "error"), (90, "success"))
+UNSETTLED = record((0, "success"), (15, "in_progress"), (30, "wait"))
+
+
+@pytest.mark.parametrize(
+    ("answers", "state", "at", "until", "right"),
+    [
+        (STEADY, "on", 0.1, 190, True),
+        (STEADY, "off", 60, 61, False),
+        (STEADY, "unavailable", 60, 61, False),
+        (STEADY, "unknown", 60, 61, False),
+        (STEADY, "perhaps", 60, 61, False),
+        (DROPPED, "on", 0.1, 30.5, True),
+        (DROPPED, "on", 0.1, 45, False),
+        (DROPPED, "on", 40, 41, False),
+        (DROPPED, "off", 30.1, 60, True),
+        (SILENT, "on", 0.1, 50, True),
+        (SILENT, "on", 0.1, 90, False),
+        (SILENT, "unavailable", 50, 60, True),
+        (SILENT, "unavailable", 20, 25, False),
+        (SILENT, "off", 50, 60, False),
+        (AGAIN, "on", 90.1, 100, True),
+        (UNSETTLED, "on", 0.1, 35, True),
+        (UNSETTLED, "off", 35, 60, True),
+        (record((0, "wait")), "unknown", 0.1, 20, True),
+        (record(), "unavailable", 1, 20, True),
+        (record(), "on", 1, 20, False),
+    ],
+)
+def test_judge(
+    answers: Record, state: str, at: float, until: float, right: bool
+) -> None:
+    """A state is right if, and only if, the portal's answers account for it."""
+    reason = wrong(Shown(1, state, at, until), answers, GRACE, INTERVAL)
+    assert (reason is None) is right, reason
+
+
+def test_lasting_faults_show_at_once() -> None:
+    """While one stands, or just did, a line may be unavailable at once."""
+    answers = record(*((float(at), "success") for at in range(0, 60, 15)))
+    shown = Shown(1, "unavailable", 50, 55)
+    assert wrong(shown, answers, GRACE, INTERVAL)
+    answers.lasting.append((46, 52))
+    assert wrong(shown, answers, GRACE, INTERVAL) is None
