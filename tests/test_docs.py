@@ -50,7 +50,7 @@ def test_troubleshooting_has_the_table() -> None:
 def test_links_lead_somewhere(path: str) -> None:
     """Every link to a file of the repository has its file."""
     text = (ROOT / path).read_text()
-    links = re.findall(r"\]\(([^)#\s]+)", text)
+    links = re.findall(r'(?:\]\(|src=")([^)"#\s]+)', text)
     assert links or path != "README.md"
     for link in links:
         if "://" not in link:

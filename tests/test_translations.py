@@ -1,0 +1,499 @@
+"""The texts: every language says what English says, and English what the code uses.
+
+The checks of one language are functions that return what they find, so that each is
+also shown finding something, in a German text that was spoiled.
+"""
+
+import ast
+from collections.abc import Callable, Iterable, Iterator
+from copy import deepcopy
+import json
+from pathlib import Path
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pytest_homeassistant_custom_component.common import get_system_health_info
+
+import custom_components.bitrix24_sip as integration
+from custom_components.bitrix24_sip import issues
+from custom_components.bitrix24_sip.bitrix24 import Bitrix24Error
+from custom_components.bitrix24_sip.const import DOMAIN
+from homeassistant.config_entries import SOURCE_USER
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import section
+from homeassistant.generated.languages import LANGUAGES as HOME_ASSISTANT_LANGUAGES
+from homeassistant.helpers import entity_registry as er
+from homeassistant.setup import async_setup_component
+from homeassistant.util.yaml import load_yaml_dict
+from scripts.validation.texts import leaves, placeholders, text
+
+from .conftest import MAIN, Poll, SetUp, make_entry
+from .portal import Portal
+from .test_config_flow import submit, user_input
+
+if TYPE_CHECKING:
+    # What Home Assistant has under the name of voluptuous since 2026.9.
+    import probatio as vol
+else:
+    import voluptuous as vol
+
+FOLDER = Path(integration.__file__).parent
+TRANSLATIONS = FOLDER / "translations"
+LANGUAGES = (
+    *("de", "es", "fr", "it", "ja", "nl", "pl", "pt-BR", "ru", "tr", "uk"),
+    "zh-Hans",
+)
+
+# What a language writes as English does, where the text is nothing else.
+SAME_EVERYWHERE = {"REG_ID"}
+SAME: dict[str, set[str]] = {
+    "de": {"Portal", "REG_IDs", "Status"},
+    "es": {"Error", "Portal"},
+    "nl": {"Status"},
+    "pl": {"Portal"},
+    "pt-BR": {"Portal", "REG_IDs", "Status"},
+    "tr": {"Portal"},
+}
+# Words that are English and of no other language here.
+ENGLISH_WORDS = re.compile(
+    r"\b(the|and|this|that|with|from|your|which|please)\b", re.IGNORECASE
+)
+
+type Texts = dict[str, Any]
+type Check = Callable[[str, Texts], Iterable[str]]
+
+
+def read(language: str) -> Texts:
+    """Return a language's texts."""
+    path = TRANSLATIONS / f"{language}.json"
+    texts: Texts = json.loads(path.read_text(encoding="utf-8"))
+    return texts
+
+
+ENGLISH = read("en")
+ORIGINALS = {".".join(path): value for path, value in leaves(ENGLISH)}
+
+
+@pytest.fixture(autouse=True)
+def custom_integrations() -> None:
+    """Do without Home Assistant, but for the tests that ask for it."""
+
+
+# What a language must be like.
+
+
+def flat(texts: Texts) -> dict[str, str]:
+    """Return the texts by their paths."""
+    return {".".join(path): value for path, value in leaves(texts)}
+
+
+def pairs(texts: Texts) -> Iterator[tuple[str, str, str]]:
+    """Yield the path, the English and the translated text of each translation."""
+    for path, value in flat(texts).items():
+        if path in ORIGINALS:
+            yield path, ORIGINALS[path], value
+
+
+def keys(_: str, texts: Texts) -> Iterator[str]:
+    """Find keys that are missing, too many, or in another order than in English."""
+    ours = list(flat(texts))
+    yield from (f"{path} is missing" for path in ORIGINALS if path not in ours)
+    yield from (f"{path} is not in English" for path in ours if path not in ORIGINALS)
+    if sorted(ours) == sorted(ORIGINALS) and ours != list(ORIGINALS):
+        yield "the order is not that of English"
+
+
+def fillings(_: str, texts: Texts) -> Iterator[str]:
+    """Find placeholders that English has not, or that are not filled in."""
+    for path, original, ours in pairs(texts):
+        if placeholders(ours) != placeholders(original):
+            yield f"{path} has {sorted(placeholders(ours))}"
+        # The frontend takes an apostrophe before a brace for the start of a quotation.
+        if re.search(r"'[{}]", ours):
+            yield f"{path} has an apostrophe before a brace"
+
+
+def wellformed(_: str, texts: Texts) -> Iterator[str]:
+    """Find texts that are empty, have HTML or stray spaces."""
+    for path, value in flat(texts).items():
+        try:
+            text(value)
+        except vol.Invalid as error:
+            yield f"{path}: {error}"
+        if re.search(r"  | \n|\n ", value):
+            yield f"{path} has a space too many"
+
+
+def translated(language: str, texts: Texts) -> Iterator[str]:
+    """Find what was left in English, and what is allowed to be but is not."""
+    allowed = SAME_EVERYWHERE | SAME.get(language, set())
+    same = {ours for _, original, ours in pairs(texts) if ours == original}
+    yield from (f"{ours!r} is English" for ours in sorted(same - allowed))
+    yield from (f"{word!r} is not the same here" for word in sorted(allowed - same))
+    for path, original, ours in pairs(texts):
+        if found := ENGLISH_WORDS.search(ours):
+            yield f"{path} has the English word {found[0]!r}"
+        if left := runs(original) & runs(ours):
+            yield f"{path} has the English words {min(left)!r}"
+
+
+def runs(value: str) -> set[str]:
+    """Return each three words that follow one another.
+
+    Not those between straight quotes: names that the portal shows in English, where
+    it does not speak the language.
+    """
+    value = re.sub(r'"[^"]*"|\{\w+\}|["()]', ".", value)
+    found = set()
+    for part in re.split(r"[^\w\s]+", value):
+        words = part.casefold().split()
+        found |= {" ".join(words[at : at + 3]) for at in range(len(words) - 2)}
+    return found
+
+
+def agreement(_: str, texts: Texts) -> Iterator[str]:
+    """Find errors that are said in another way in the options than in the set-up."""
+    for reason, message in texts["options"]["error"].items():
+        if message != texts["config"]["error"].get(reason):
+            yield f"{reason} has two wordings"
+
+
+CHECKS: tuple[Check, ...] = (keys, fillings, wellformed, translated, agreement)
+
+
+def test_the_languages_are_those() -> None:
+    """There is a file for each language, named as Home Assistant names it."""
+    files = {path.stem for path in TRANSLATIONS.glob("*.json")}
+    assert files == {"en", *LANGUAGES}
+    assert files <= HOME_ASSISTANT_LANGUAGES
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("check", CHECKS)
+def test_a_language(check: Check, language: str) -> None:
+    """A language has the keys and placeholders of English, and nothing of its words."""
+    assert list(check(language, read(language))) == []
+
+
+@pytest.mark.parametrize("language", ["en", *LANGUAGES])
+def test_a_file(language: str) -> None:
+    """A file is indented by two, its letters are not escaped, and its end is one."""
+    content = (TRANSLATIONS / f"{language}.json").read_text(encoding="utf-8")
+    again = json.dumps(json.loads(content), ensure_ascii=False, indent=2)
+    assert content == f"{again}\n"
+
+
+def spoiled(path: str, value: str | None) -> Texts:
+    """Return the German texts with one that was replaced, or deleted."""
+    texts = deepcopy(read("de"))
+    *parents, leaf = path.split(".")
+    target = texts
+    for key in parents:
+        target = target[key]
+    if value is None:
+        del target[leaf]
+    else:
+        target[leaf] = value
+    return texts
+
+
+TIMEOUT = "exceptions.timeout.message"
+TIMEOUT_ERROR = "config.error.timeout"
+
+
+@pytest.mark.parametrize(
+    ("check", "path", "value", "finding"),
+    [
+        (keys, TIMEOUT, None, f"{TIMEOUT} is missing"),
+        (keys, "config.error.new", "Neu", "config.error.new is not in English"),
+        (fillings, TIMEOUT, "Zu langsam.", f"{TIMEOUT} has []"),
+        (fillings, TIMEOUT, "{host} ruht.", f"{TIMEOUT} has ['host']"),
+        (
+            fillings,
+            TIMEOUT,
+            "Nichts von '{portal}.",
+            f"{TIMEOUT} has an apostrophe before a brace",
+        ),
+        (wellformed, TIMEOUT, "", f"{TIMEOUT}: not a text"),
+        (
+            wellformed,
+            TIMEOUT,
+            "<b>{portal}</b>",
+            f"{TIMEOUT}: the string should not contain",
+        ),
+        (
+            wellformed,
+            TIMEOUT,
+            "{portal} ",
+            f"{TIMEOUT}: spaces at the beginning or the end",
+        ),
+        (wellformed, TIMEOUT, "{portal}  ruht.", f"{TIMEOUT} has a space too many"),
+        (translated, "system_health.info.portals", "Portals", "'Portals' is English"),
+        (
+            translated,
+            TIMEOUT,
+            "{portal} took too long, leider.",
+            f"{TIMEOUT} has the English words 'took too long'",
+        ),
+        (
+            translated,
+            TIMEOUT,
+            "{portal}, please: schneller.",
+            f"{TIMEOUT} has the English word 'please'",
+        ),
+        (agreement, TIMEOUT_ERROR, "{portal} ruht.", "timeout has two wordings"),
+    ],
+)
+def test_a_check_finds(
+    check: Check, path: str, value: str | None, finding: str
+) -> None:
+    """Each check finds what it is there for, and that only."""
+    found = list(check("de", spoiled(path, value)))
+    assert len(found) == 1
+    assert found[0].startswith(finding)
+
+
+def test_a_needless_allowance_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What may stay in English does: the list does not grow old."""
+    monkeypatch.setitem(SAME, "uk", {"Portal"})
+    found = list(translated("uk", read("uk")))
+    assert found == ["'Portal' is not the same here"]
+
+
+def test_another_order_is_found() -> None:
+    """English's order makes the files easy to compare."""
+    texts = read("de")
+    turned = dict(reversed(texts.items()))
+    assert list(keys("de", turned)) == ["the order is not that of English"]
+
+
+# What the code uses. English has that, no less and no more.
+
+
+def module(name: str) -> ast.Module:
+    """Return the syntax tree of a module."""
+    return ast.parse((FOLDER / name).read_text(encoding="utf-8"))
+
+
+def calls(tree: ast.AST, name: str) -> Iterator[ast.Call]:
+    """Yield the calls of a function or a method by its name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(name):
+            yield node
+
+
+def constants(values: Iterable[ast.expr | None]) -> set[str]:
+    """Return the texts among values that stand in the code."""
+    return {
+        value.value
+        for value in values
+        if isinstance(value, ast.Constant) and isinstance(value.value, str)
+    }
+
+
+def keyword(tree: ast.AST, function: str, name: str) -> set[str]:
+    """Return the texts that a function is given by a keyword."""
+    return constants(
+        argument.value
+        for call in calls(tree, function)
+        for argument in call.keywords
+        if argument.arg == name
+    )
+
+
+def assigned(tree: ast.AST, target: str) -> set[str]:
+    """Return the texts that something is set to."""
+    return constants(
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == target
+    )
+
+
+def classes(tree: ast.Module) -> dict[str, ast.ClassDef]:
+    """Return the classes of a module."""
+    return {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+
+
+def reasons(error: type[Bitrix24Error] = Bitrix24Error) -> set[str]:
+    """Return the reasons of all errors of the portal."""
+    own = {error.reason} if hasattr(error, "reason") else set()
+    return own.union(*(reasons(child) for child in error.__subclasses__()))
+
+
+def webhook_reasons() -> set[str]:
+    """Return the reasons why something is no webhook."""
+    tree = module("bitrix24/webhook.py")
+    given = [call.args[0] for call in calls(tree, "InvalidWebhookUrl")]
+    names = {value.id for value in given if isinstance(value, ast.Name)}
+    return constants(given).union(*(assigned(tree, name) for name in names))
+
+
+def failures(tree: ast.AST) -> set[str]:
+    """Return the reasons that a form gives by itself."""
+    return constants(call.args[1] for call in calls(tree, ".fail"))
+
+
+def test_exceptions() -> None:
+    """Each error of the portal has its message."""
+    trees = [ast.parse(path.read_text("utf-8")) for path in FOLDER.glob("*.py")]
+    raised = [
+        {argument.arg: argument.value for argument in call.keywords}
+        for tree in trees
+        for call in calls(tree, "")
+    ]
+    own = constants(
+        given.get("translation_key")
+        for given in raised
+        if "translation_domain" in given
+    )
+    assert ENGLISH["exceptions"].keys() == reasons() | own
+
+
+def test_errors_of_the_flows() -> None:
+    """Each reason why a form is refused is told, in the flow where it can occur."""
+    flows = classes(module("config_flow.py"))
+    any_flow = reasons() | failures(flows["_Form"])
+    config, options = flows["Bitrix24SipConfigFlow"], flows["Bitrix24SipOptionsFlow"]
+    assert ENGLISH["config"]["error"].keys() == (
+        any_flow | webhook_reasons() | failures(config)
+    )
+    assert ENGLISH["options"]["error"].keys() == any_flow | failures(options)
+    # Home Assistant tells of what else ends a flow.
+    aborts = keyword(config, "async_abort", "reason")
+    assert ENGLISH["config"]["abort"].keys() == aborts
+    assert not keyword(options, "async_abort", "reason")
+
+
+def fields(step: Texts) -> set[str]:
+    """Return the names of a step's fields and sections that have texts."""
+    return set(step.get("data", {})).union(
+        *(
+            {name, *(f"{name}.{field}" for field in fields(inner))}
+            for name, inner in step.get("sections", {}).items()
+        )
+    )
+
+
+def shown(schema: Any) -> set[str]:
+    """Return the names of a form's fields and sections."""
+    return {str(field) for field in schema.schema}.union(
+        *(
+            {f"{field}.{inner}" for inner in shown(value.schema)}
+            for field, value in schema.schema.items()
+            if isinstance(value, section)
+        )
+    )
+
+
+@pytest.mark.usefixtures("enable_custom_integrations")
+async def test_forms(hass: HomeAssistant, portal: Portal) -> None:
+    """Each field of each form has its name, and no other field has."""
+    portal.lines.clear()  # so that the second form is shown, too
+    start = hass.config_entries.flow.async_init
+    user = await start(DOMAIN, context={"source": SOURCE_USER})
+    reg_ids = await submit(hass, user["flow_id"], user_input(portal.webhook))
+    entry = make_entry(portal)
+    entry.add_to_hass(hass)
+    reauth = await entry.start_reauth_flow(hass)
+    reconfigure = await entry.start_reconfigure_flow(hass)
+    options = await hass.config_entries.options.async_init(entry.entry_id)
+    for flow, forms in (
+        ("config", (user, reg_ids, reauth, reconfigure)),
+        ("options", (options,)),
+    ):
+        assert {form["step_id"]: shown(form["data_schema"]) for form in forms} == {
+            step_id: fields(step) for step_id, step in ENGLISH[flow]["step"].items()
+        }
+
+
+@pytest.mark.usefixtures("enable_custom_integrations")
+async def test_entities(hass: HomeAssistant, portal: Portal, set_up: SetUp) -> None:
+    """Each entity has its name; a sensor that has choices has a text for each."""
+    entry = await set_up(portal)
+    entries = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
+    assert {(entity.domain, entity.translation_key) for entity in entries} == {
+        (domain, key) for domain, names in ENGLISH["entity"].items() for key in names
+    }
+    for entity in entries:
+        texts = ENGLISH["entity"][entity.domain][entity.translation_key]
+        capabilities = entity.capabilities or {}
+        if entity.domain == "binary_sensor":
+            assert texts.get("state", {}).keys() in (set(), {"off", "on"})
+        else:
+            assert texts.get("state", {}).keys() == set(capabilities.get("options", ()))
+        if entity.domain == "event":
+            types = texts["state_attributes"]["event_type"]["state"]
+            assert types.keys() == set(capabilities["event_types"])
+
+
+@pytest.mark.usefixtures("enable_custom_integrations")
+async def test_attributes_of_the_event(
+    hass: HomeAssistant, portal: Portal, set_up: SetUp, poll: Poll
+) -> None:
+    """Each attribute that the event has by itself has its name."""
+    await set_up(portal)
+    attributes: set[str] = set()
+    for change in (portal.lines[MAIN].drop, portal.lines[MAIN].recover):
+        change()
+        await poll(4)
+        state = hass.states.get("event.main_line_registration")
+        assert state is not None
+        attributes |= state.attributes.keys()
+    usual = {"event_types", "friendly_name"}
+    texts = ENGLISH["entity"]["event"]["registration"]["state_attributes"]
+    assert texts.keys() == attributes - usual
+    # A status is the same in the event as in the sensor.
+    status = ENGLISH["entity"]["sensor"]["status"]
+    assert texts["status"] == status
+
+
+def test_devices() -> None:
+    """A device that has no name of its own has one here."""
+    used = assigned(module("entity.py"), "device['translation_key']")
+    assert ENGLISH["device"].keys() == used
+
+
+def test_issues() -> None:
+    """Each issue has its texts; that which can be fixed, those of the way there."""
+    assert ENGLISH["issues"].keys() == issues._PAGES.keys()
+    flows = {
+        key: issue["fix_flow"]
+        for key, issue in ENGLISH["issues"].items()
+        if "fix_flow" in issue
+    }
+    assert flows.keys() == {issues.PORTAL_MOVED}
+    flow, tree = flows[issues.PORTAL_MOVED], module("repairs.py")
+    assert flow.keys() == {"abort", "step"}
+    assert flow["step"].keys() == keyword(tree, "async_show_form", "step_id")
+    assert flow["abort"].keys() == keyword(tree, "async_abort", "reason")
+
+
+def test_services() -> None:
+    """Each action, and each of its fields, has its name."""
+    services = load_yaml_dict(FOLDER / "services.yaml")
+    assert {name: {*action["fields"]} for name, action in services.items()} == {
+        name: {*action["fields"]} for name, action in ENGLISH["services"].items()
+    }
+
+
+@pytest.mark.usefixtures("enable_custom_integrations")
+async def test_system_health(
+    hass: HomeAssistant, portal: Portal, set_up: SetUp
+) -> None:
+    """Each figure of the system information has its name."""
+    assert await async_setup_component(hass, "system_health", {})
+    await set_up(portal)
+    info = await get_system_health_info(hass, DOMAIN)
+    assert ENGLISH["system_health"]["info"].keys() == info.keys()
+
+
+def test_nothing_else() -> None:
+    """All that English has is looked at above."""
+    assert ENGLISH.keys() == {
+        *("config", "device", "entity", "exceptions", "issues", "options", "services"),
+        "system_health",
+    }
+    assert ENGLISH["config"].keys() == {"abort", "error", "step"}
+    assert ENGLISH["options"].keys() == {"error", "step"}
