@@ -111,6 +111,46 @@ async def test_devices(
     assert {top.entry_type, line.entry_type} == {dr.DeviceEntryType.SERVICE}
 
 
+async def test_devices_as_seen(
+    hass: HomeAssistant, portal: Portal, set_up: SetUp, snapshot: SnapshotAssertion
+) -> None:
+    """What a person sees of the portal's device and of the lines'."""
+    portal.fault(
+        Result({f"reg{MAIN}": "Main line", f"reg{SALES}": ""}),
+        method=LINES,
+    )
+    entry = await set_up(portal)
+    hidden = {portal.host: "acme.bitrix24.com", entry.entry_id: "ENTRY"}
+    seen = []
+    devices = dr.async_get(hass)
+    for device in dr.async_entries_for_config_entry(devices, entry.entry_id):
+        text = repr(
+            {
+                "name": device.name,
+                "identifiers": sorted(device.identifiers),
+                "manufacturer": device.manufacturer,
+                "model": device.model,
+                "serial_number": device.serial_number,
+                "entry_type": str(device.entry_type),
+                "configuration_url": device.configuration_url,
+                "below_the_portal": device.via_device_id is not None,
+            }
+        )
+        for value, name in hidden.items():
+            text = text.replace(value, name)
+        seen.append(text)
+    assert sorted(seen) == snapshot
+
+
+async def test_passwords_are_never_asked_for(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll
+) -> None:
+    """The method that answers SIP passwords is not used."""
+    await poll(20)
+    asked = {name for request in portal.requests for _, name, _ in request.commands}
+    assert asked == {STATUS, LINES, CONNECTOR}
+
+
 async def test_unique_ids_hold_nothing_that_can_be_renamed(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry
 ) -> None:
