@@ -150,6 +150,23 @@ async def test_several_lines_and_lines_added_later(
     assert sorted(titles(told)) == ["Sales is down", "Warehouse is down"]
 
 
+async def test_down_since_before_the_start(
+    hass: HomeAssistant,
+    portal: Portal,
+    start: Any,
+    set_up: SetUp,
+    told: list[ServiceCall],
+    minutes: Pass,
+) -> None:
+    """A line that was down before Home Assistant started is told with its reason."""
+    portal.lines[MAIN].drop(503, "Service Unavailable")
+    await set_up(portal)
+    await start("line_down", minutes=1)
+    await minutes(4)
+    assert titles(told) == ["Main line is down"]
+    assert told[0].data["message"].endswith("min: 503 Service Unavailable.")
+
+
 async def test_chosen_lines_only(
     hass: HomeAssistant,
     portal: Portal,

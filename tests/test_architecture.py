@@ -1,0 +1,59 @@
+"""The arrow of imports goes one way."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+import sys
+
+import pytest
+
+INTEGRATION = Path(__file__).parents[1] / "custom_components" / "bitrix24_sip"
+LIBRARY = sorted((INTEGRATION / "bitrix24").glob("*.py"))
+# From the inside out: a module imports from its own layer and from those before it.
+LAYERS = (
+    ("bitrix24", "const"),
+    ("connection", "grace", "issues"),
+    ("coordinator",),
+    ("entity",),
+    (
+        "binary_sensor",
+        "config_flow",
+        "diagnostics",
+        "event",
+        "repairs",
+        "sensor",
+        "services",
+        "system_health",
+    ),
+    ("__init__",),
+)
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield level and first name of each import of a file."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield 0, alias.name.partition(".")[0]
+        elif isinstance(node, ast.ImportFrom):
+            yield node.level, (node.module or "").partition(".")[0]
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.name)
+def test_library_stands_alone(path: Path) -> None:
+    """The portal's API needs aiohttp and the standard library only."""
+    for level, name in imports(path):
+        assert level == 1 or (
+            level == 0 and (name == "aiohttp" or name in sys.stdlib_module_names)
+        ), name
+
+
+def test_layers() -> None:
+    """No module imports from a layer outside of its own, and none is without a layer."""
+    layer_of = {name: at for at, layer in enumerate(LAYERS) for name in layer}
+    modules = sorted(INTEGRATION.glob("*.py"))
+    assert {path.stem for path in modules} | {"bitrix24"} == layer_of.keys()
+    for path in modules:
+        for level, name in imports(path):
+            if level == 1:
+                assert layer_of[name] <= layer_of[path.stem], f"{path.stem}: {name}"
