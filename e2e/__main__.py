@@ -1,0 +1,144 @@
+"""Walk through Home Assistant in a browser: `python -m e2e`, or better `scripts/e2e`."""
+
+import argparse
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+import os
+from pathlib import Path
+import shutil
+import sys
+from tempfile import TemporaryDirectory
+import time
+import traceback
+from typing import Final
+
+from playwright.async_api import async_playwright
+
+from demo.hass import HomeAssistant, free_port, write_config
+from demo.office import office
+
+from . import steps
+from .browser import Frontend, launch
+from .visit import Visit
+
+_REPOSITORY: Final = Path(__file__).parent.parent
+_EVIDENCE: Final = _REPOSITORY / "build" / "e2e"
+_OURS: Final = str(Path(__file__).parent)
+_PICTURES: Final = _REPOSITORY / "docs" / "images"
+# Part of every address in the pictures, so they do not differ for nothing.
+_PORTAL_PORT: Final = 24024
+
+_STEPS: Final[tuple[Callable[[Visit], Awaitable[None]], ...]] = (
+    steps.add_portal,
+    steps.restart,
+    steps.change_options,
+    steps.use_blueprint,
+    steps.drop_line,
+    # The automation waits for a minute, at least; meanwhile:
+    steps.failing_line,
+    steps.see_dashboard,
+    steps.hear_of_failure,
+    steps.revoked_webhook,
+    steps.missing_scope,
+    steps.see_dashboard_in_russian,
+    steps.hear_of_recovery,
+    steps.remove_portal,
+)
+
+
+async def walk(folder: Path, port: int, browser: str, pictures: Path) -> int:
+    """Do all steps in a configuration folder; return the exit code."""
+    async with AsyncExitStack() as stack:
+        portal = office()
+        await portal.start(port=free_port(_PORTAL_PORT))
+        stack.push_async_callback(portal.stop)
+        hass = await stack.enter_async_context(HomeAssistant(folder, port))
+        playwright = await stack.enter_async_context(async_playwright())
+        chromium = await launch(playwright, browser)
+        stack.push_async_callback(chromium.close)
+        frontend = Frontend(chromium, hass, pictures)
+        async with frontend.page() as page:
+            visit = Visit(portal, hass, frontend, page, [])
+            for step in _STEPS:
+                if not await _does(step, visit):
+                    return 1
+        return _verdict(visit)
+
+
+async def _does(step: Callable[[Visit], Awaitable[None]], visit: Visit) -> bool:
+    """Do a step; where it fails, say why and keep what could be seen."""
+    name = step.__name__
+    began = time.monotonic()
+    print(f"{name:20}", end="", flush=True)
+    try:
+        await step(visit)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is shown
+        print("FAILED")
+        frames = traceback.extract_tb(error.__traceback__)
+        ours = [frame for frame in frames if frame.filename.startswith(_OURS)]
+        print(
+            "".join(traceback.format_list(ours)),
+            type(error).__name__,
+            f": {error}",
+            sep="",
+        )
+        for path in await visit.frontend.keep_evidence(_EVIDENCE, name):
+            print(f"What could be seen: {path.relative_to(_REPOSITORY)}")
+        print(f"The end of Home Assistant's log:\n{visit.hass.log_tail()}")
+        return False
+    print(f"{time.monotonic() - began:6.1f} s")
+    return True
+
+
+def _verdict(visit: Visit) -> int:
+    """Return the exit code for what log and console hold after all steps."""
+    log = visit.hass.log.read_text(encoding="utf-8", errors="replace")
+    visit.must_not_tell(log, "Home Assistant's log")
+    wrong = [f"logged: {line}" for line in visit.hass.logged_errors("")]
+    wrong += [f"console: {error}" for error in visit.frontend.errors]
+    if "Traceback" in log:
+        wrong.append(f"there is a traceback in the log:\n{log}")
+    for sentence in wrong:
+        print(sentence)
+    return 1 if wrong else 0
+
+
+def _add_from_documentation(folder: Path) -> None:
+    """Add to a configuration folder what the documentation offers for it."""
+    shutil.copytree(_REPOSITORY / "blueprints", folder / "blueprints")
+    sensors = (_REPOSITORY / "docs" / "history-stats.yaml").read_text(encoding="utf-8")
+    with (folder / "configuration.yaml").open("a", encoding="utf-8") as configuration:
+        configuration.write(f"\n{sensors}")
+
+
+def main() -> int:
+    """Read the command line and walk."""
+    parser = argparse.ArgumentParser(prog="scripts/e2e", description=__doc__)
+    parser.add_argument(
+        "--pictures", action="store_true", help="renew the pictures in docs/images"
+    )
+    arguments = parser.parse_args()
+    browser = os.environ.get("CHROMIUM")
+    if not browser:
+        parser.error("CHROMIUM has to name a browser's path")
+    shutil.rmtree(_EVIDENCE, ignore_errors=True)
+    _EVIDENCE.mkdir(parents=True)
+    pictures = _PICTURES if arguments.pictures else _EVIDENCE / "images"
+    began = time.monotonic()
+    with TemporaryDirectory(prefix="bitrix24-sip-e2e-") as name:
+        folder = Path(name) / "config"
+        port = free_port()
+        write_config(folder, port)
+        _add_from_documentation(folder)
+        code = asyncio.run(walk(folder, port, browser, pictures))
+    seconds = time.monotonic() - began
+    outcome = "All steps are done" if code == 0 else "Not all is as it should be"
+    print(
+        f"{outcome} ({seconds:.0f} s); pictures in {pictures.relative_to(_REPOSITORY)}"
+    )
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

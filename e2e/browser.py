@@ -1,0 +1,235 @@
+"""A Chromium that shows Home Assistant, and the pictures taken of it."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from io import BytesIO
+import json
+from pathlib import Path
+import re
+from typing import Final
+
+from PIL import Image, ImageChops
+from playwright.async_api import (
+    Browser,
+    ConsoleMessage,
+    Error as PlaywrightError,
+    Locator,
+    Page,
+    Playwright,
+    Route,
+    expect,
+)
+
+from demo.hass import HomeAssistant
+
+# Patience with a machine that has other things to do, in milliseconds. Nothing waits
+# that long where all is well.
+TIMEOUT: Final = 60_000
+
+_FLAGS: Final = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--force-color-profile=srgb",
+)
+_COLOURS: Final = 256
+_FOOT: Final = 24  # pixels left below what is shown
+# Icons of other brands would come from the internet; ours lies in the integration.
+_OTHER_BRAND: Final = re.compile(r"/api/brands/(?!.*bitrix24_sip)")
+# A key in place of its words, or a placeholder in place of what it stands for.
+_RAW: Final = re.compile(r"component\.\w+\.|\bui\.[a-z]+\.|\{\w+\}|undefined|\[object ")
+# Whether all pictures and icons are there and nothing is loading, shadow roots included.
+_DRAWN: Final = """() => {
+    const done = (root) => [...root.querySelectorAll("*")].every((element) => {
+        const name = element.localName;
+        if (!element.checkVisibility()) return true;
+        if (name === "ha-spinner" || name === "ha-fade-in") return false;
+        if (name === "img" && !element.complete) return false;
+        if (name === "ha-svg-icon" && !element.shadowRoot?.querySelector("path")) {
+            return !element.path;
+        }
+        return !element.shadowRoot || done(element.shadowRoot);
+    });
+    return document.fonts.status === "loaded" && done(document);
+}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How somebody looks at Home Assistant. Sizes in CSS pixels."""
+
+    language: str = "en"
+    dark: bool = False
+    width: int = 1280
+    height: int = 1000
+    scale: float = 1
+    sidebar: bool = True
+
+
+PHONE: Final = Look(width=390, height=1200, scale=2)
+
+
+async def launch(playwright: Playwright, path: str) -> Browser:
+    """Start the browser at a path, without a window."""
+    expect.set_options(timeout=TIMEOUT)
+    return await playwright.chromium.launch(executable_path=path, args=list(_FLAGS))
+
+
+class Frontend:
+    """Home Assistant's pages in a browser. errors: what its console told as errors."""
+
+    def __init__(self, browser: Browser, hass: HomeAssistant, pictures: Path) -> None:
+        """Take the browser, a running Home Assistant, and the folder for pictures."""
+        self._browser, self._hass, self._pictures = browser, hass, pictures
+        self.errors: list[str] = []
+        self._open: list[Page] = []
+
+    @asynccontextmanager
+    async def page(self, look: Look | None = None) -> AsyncGenerator[Page]:
+        """Open a page for somebody who is logged in; it stays where an error ends all."""
+        look = look or Look()
+        context = await self._browser.new_context(
+            color_scheme="dark" if look.dark else "light",
+            device_scale_factor=look.scale,
+            has_touch=look.width < 500,
+            locale=look.language,
+            reduced_motion="reduce",
+            timezone_id=_time_zone(),
+            viewport={"width": look.width, "height": look.height},
+        )
+        context.set_default_timeout(TIMEOUT)
+        storage = {
+            "hassTokens": self._hass.frontend_tokens(),
+            "selectedLanguage": json.dumps(look.language),
+            "dockedSidebar": json.dumps("docked" if look.sidebar else "always_hidden"),
+        }
+        items = (f"{json.dumps(k)}, {json.dumps(v)}" for k, v in storage.items())
+        await context.add_init_script(
+            # An empty page has no storage.
+            "if (location.protocol === 'http:') {"
+            + "".join(f"localStorage.setItem({item});" for item in items)
+            + "}"
+        )
+        await context.route("**/*", self._only_here)
+        page = await context.new_page()
+        page.on("console", self._heard)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self._open.append(page)
+        yield page
+        self._open.remove(page)
+        await context.close()
+
+    async def go(self, page: Page, path: str) -> None:
+        """Open one of Home Assistant's pages by its path.
+
+        A dialog that has just closed goes back in the history, which aborts what was
+        begun meanwhile: then once more.
+        """
+        for attempt in range(3):
+            try:
+                await page.goto(f"{self._hass.url}{path}")
+                break
+            except PlaywrightError as error:
+                if "ERR_ABORTED" not in error.message or attempt == 2:
+                    raise
+        await page.locator("home-assistant-main").wait_for()
+
+    async def picture(
+        self,
+        name: str,
+        page: Page,
+        part: Locator,
+        *,
+        end: Locator | None = None,
+        margin: int = 0,
+    ) -> None:
+        """Keep a picture of a part of a page, with a margin around.
+
+        end: what it ends with, where the part goes on below. What is shown must have
+        words, not keys, and must have come to rest.
+        """
+        words = await part.aria_snapshot()
+        if found := _RAW.search(words):
+            raise AssertionError(f"{found[0]!r} can be read on the page: {words}")
+        await page.mouse.move(0, 0)
+        await page.wait_for_function(_DRAWN)
+        data = b""
+        while data != (data := await _shot(page, part, end or part, margin)):
+            pass
+        _save(data, self._pictures / f"{name}.png")
+
+    async def keep_evidence(self, folder: Path, name: str) -> list[Path]:
+        """Write a screenshot of each page that is open; return their paths."""
+        kept = []
+        for number, page in enumerate(self._open):
+            path = folder / f"{name}{f'-{number}' if number else ''}.png"
+            try:
+                await page.screenshot(path=path)
+            except PlaywrightError as error:
+                print(f"no screenshot: {error.message}")
+            else:
+                kept.append(path)
+        return kept
+
+    async def _only_here(self, route: Route) -> None:
+        """Let nothing leave this machine."""
+        if route.request.url.startswith((self._hass.url, "data:", "blob:")):
+            await route.continue_()
+        else:
+            await route.abort()
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        """Keep what the console says as an error."""
+        where = str(message.location.get("url", ""))
+        if message.type == "error" and not _OTHER_BRAND.search(where):
+            self.errors.append(f"{message.text} ({where})")
+
+
+async def _shot(page: Page, part: Locator, end: Locator, margin: int) -> bytes:
+    """Return a screenshot from the top of a part to the bottom of what it ends with."""
+    box, last = await part.bounding_box(), await end.bounding_box()
+    assert box, "what the picture is of is not visible"
+    assert last, "what the picture ends with is not visible"
+    bottom = last["y"] + last["height"]
+    return await page.screenshot(
+        animations="disabled",
+        caret="hide",
+        clip={
+            "x": max(box["x"] - margin, 0),
+            "y": max(box["y"] - margin, 0),
+            "width": box["width"] + 2 * margin,
+            "height": bottom - box["y"] + 2 * margin,
+        },
+    )
+
+
+def _time_zone() -> str:
+    """Return a time zone in which it is between two of the hours that graphs label.
+
+    A label at a graph's end would be cut off there.
+    """
+    east = (2 - datetime.now(UTC).hour) % 4
+    return f"Etc/GMT-{east}"
+
+
+def _save(data: bytes, path: Path) -> None:
+    """Write a screenshot without empty space at its end, in few colours."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with Image.open(BytesIO(data)) as image:
+        shot = image.convert("RGB")
+    corner = Image.new(
+        "RGB", shot.size, shot.getpixel((shot.width - 1, shot.height - 1))
+    )
+    used = ImageChops.difference(shot, corner).getbbox()
+    height = min(used[3] + _FOOT, shot.height) if used else shot.height
+    few = shot.crop((0, 0, shot.width, height)).quantize(
+        _COLOURS, dither=Image.Dither.NONE
+    )
+    few.save(path, optimize=True)

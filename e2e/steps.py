@@ -1,0 +1,338 @@
+"""What a person does, step by step. Each step leaves things as the next one needs them."""
+
+import asyncio
+from itertools import pairwise
+import re
+from typing import Final
+
+from playwright.async_api import Locator, expect
+
+from demo.entities import REGISTRATION, STATUS, portal_of
+from tests.portal import Request
+
+from . import dashboard
+from .browser import TIMEOUT
+from .past import outages, write_past
+from .visit import DOMAIN, INTEGRATION_PAGE, INTEGRATIONS_PAGE, Visit, until
+
+# As the documentation's dashboard has it.
+PORTAL_TITLE: Final = "example.bitrix24.com"
+MAIN, SALES, SUPPORT, WAREHOUSE = 201001, 201002, 201003, 201004
+_WRONG_PAGE: Final = "https://acme.bitrix24.com/company/personal/"
+_INTERVAL: Final = 15  # seconds
+# What the lines went through in the last days.
+_PAST: Final = {
+    MAIN: outages(8, (100, 25), (31, 12)),
+    SALES: outages(8, (130, 40), (75, 15), (8, 35)),
+    SUPPORT: outages(8, (53, 90), (20, 50), (4.5, 20)),
+    WAREHOUSE: outages(8, (96, 120), (2.2, 999)),
+    201005: outages(8, (60, 30), (13, 45)),
+    201007: outages(8, (110, 55), (16, 25), (6, 10)),
+}
+_STATES: Final = {
+    REGISTRATION: {True: "on", False: "off"},
+    STATUS: {True: "success", False: "error"},
+}
+
+
+async def add_portal(visit: Visit) -> None:
+    """Add the integration: a wrong webhook is refused in words, the right one taken."""
+    page = visit.page
+    await visit.go("/")
+    await page.locator("#sidebar-config").click()
+    await page.get_by_text("Devices & services").first.click()
+    await page.get_by_role("button", name="Add integration").click()
+    brands = page.locator("dialog-add-integration")
+    await brands.locator("input").first.fill("Bitrix24 SIP")
+    found = brands.get_by_text("Bitrix24 SIP", exact=True)
+    await expect(found).to_be_visible()
+    await _shows_icon(brands.locator("img").first)
+    await visit.picture_of_dialog("add-integration", brands)
+    await found.click()
+
+    flow = visit.flow
+    error = flow.locator("ha-alert")
+    await expect(flow.get_by_text("Connect a portal")).to_be_visible()
+    await expect(flow.get_by_text("Inbound webhook").first).to_be_visible()
+    await visit.picture_of_dialog("connect-portal", flow)
+    await visit.submit(webhook=_WRONG_PAGE)
+    await expect(error.get_by_text("not that of an inbound webhook")).to_be_visible()
+    await visit.submit(webhook=visit.webhook.replace(visit.portal.code, "nobodyknows"))
+    refused = f"{visit.portal_host} does not accept this webhook"
+    await expect(error.get_by_text(refused)).to_be_visible()
+    await visit.picture_of_dialog("webhook-refused", flow)
+
+    await visit.submit(webhook=visit.webhook)
+    names = flow.get_by_role("textbox", name="Device name")
+    await expect(names).to_have_count(1 + len(visit.portal.lines))
+    await names.first.fill(PORTAL_TITLE)
+    await flow.get_by_role("button", name="finish").last.click()
+    await page.wait_for_url(f"**{INTEGRATION_PAGE}*")
+    await expect(flow).to_be_hidden()
+    devices = page.locator("ha-config-entry-device-row")
+    await expect(devices).to_have_count(1 + len(visit.portal.lines))
+    for title in (PORTAL_TITLE, *(line.title for line in visit.portal.lines.values())):
+        await expect(devices.filter(has_text=title)).to_be_visible()
+    await visit.go(INTEGRATION_PAGE)
+    await expect(devices.last).to_be_visible()
+    await visit.frontend.picture("devices", page, visit.entry, margin=16)
+
+
+async def restart(visit: Visit) -> None:
+    """Restart Home Assistant, which then has a past; all lines are there as before."""
+    hass = visit.hass
+    [entry] = await hass.command("config_entries/get", domain=DOMAIN)
+    portal = await portal_of(hass, entry)
+    past = {
+        entity_id: [(ago, _STATES[key][state]) for ago, state in _PAST[reg_id]]
+        for reg_id, line in portal.lines.items()
+        for key, entity_id in line.entities.items()
+        if key in _STATES and reg_id in _PAST
+    }
+    await visit.page.goto("about:blank")  # a page that is open would miss the server
+    await hass.stop()
+    await asyncio.to_thread(write_past, hass.folder, past)
+    await hass.start()
+    for title, state in (("Sales", "Registered"), ("Warehouse", "Not registered")):
+        await visit.open_device(title)
+        await visit.shows(Registration=state)
+
+
+async def change_options(visit: Visit) -> None:
+    """Change interval and grace time, and see the grace time take effect at once."""
+    await visit.open_device("Fax")
+    await visit.shows(Registration="Unknown", Status="In progress")
+    await visit.go(INTEGRATION_PAGE)
+    await visit.entry.get_by_role("button", name="Configure").click()
+    flow = visit.flow
+    await expect(flow.get_by_text(f"Options for {visit.portal_host}")).to_be_visible()
+    numbers = flow.get_by_role("spinbutton")
+    await expect(numbers.nth(0)).to_have_value("60")
+    await expect(numbers.nth(1)).to_have_value("120")
+    await visit.picture_of_dialog("options", flow)
+    for number, value in enumerate((_INTERVAL, 0)):
+        await numbers.nth(number).fill(str(value))
+        await numbers.nth(number).press("Tab")
+    await visit.submit()
+    await expect(flow.get_by_text("Options successfully saved")).to_be_visible()
+    await flow.get_by_role("button", name="Finish").click()
+    await expect(flow).to_be_hidden()
+
+    # A line that was in progress from the start is bridged no longer.
+    await visit.open_device("Fax")
+    await visit.shows(Registration="Not registered", Status="In progress")
+
+
+async def failing_line(visit: Visit) -> None:
+    """Look at a line that fails: its entities, its diagnostics, what happened to it.
+
+    By now, the interval that was chosen has taken effect, too.
+    """
+    page = visit.page
+    await visit.open_device("Support")
+    await visit.shows(Registration="Registered")
+    lines = visit.portal.lines
+    lines[MAIN].drop(408, "Request Timeout")
+    lines[SUPPORT].drop(503, "Service Unavailable")
+    await visit.shows(Registration="Not registered", Status="Error")
+    await visit.shows(Status_code="503", Error_message="Service Unavailable")
+    activity = page.locator("ha-logbook")
+    for words in ("Not registered", "Failed", "Service Unavailable"):
+        await expect(activity.get_by_text(words, exact=True).first).to_be_visible()
+    device = page.locator("ha-config-device-page")
+    await visit.frontend.picture("line", page, device)
+
+    async with page.expect_download() as download:
+        await page.get_by_role("button", name="Download diagnostics").click()
+    file = await (await download.value).path()
+    diagnostics = await asyncio.to_thread(file.read_text, "utf-8")
+    assert '"status_code": 503' in diagnostics, diagnostics
+    visit.must_not_tell(diagnostics, "the diagnostics")
+    for private in (visit.portal_host, "acme", "201003"):
+        assert private not in diagnostics, f"{private} is in the diagnostics"
+    lines[MAIN].recover()
+    lines[SUPPORT].recover()
+    await expect(activity.get_by_text("Recovered", exact=True)).to_be_visible()
+
+    polls = [poll.at for poll in visit.portal.requests if _is_whole(poll)]
+    gaps = [later - earlier for earlier, later in pairwise(polls[-3:])]
+    assert max(gaps) < 2 * _INTERVAL, f"the last polls were {gaps} s apart"
+
+
+async def use_blueprint(visit: Visit) -> None:
+    """Make an automation from the blueprint for a line that is down, as it stands."""
+    page = visit.page
+    await visit.go("/config/blueprint/dashboard")
+    await page.get_by_text("Bitrix24 SIP: line down").first.click()
+    editor = page.locator("blueprint-automation-editor")
+    minutes = editor.get_by_role("spinbutton").first
+    await expect(minutes).to_have_value("2")
+    await visit.frontend.picture("blueprint", page, editor)
+    await minutes.fill("1")
+    await minutes.press("Tab")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_role("button", name="Traces")).to_be_visible()
+
+
+async def drop_line(visit: Visit) -> None:
+    """Drop a registration on the portal: the tile on the dashboard changes by itself."""
+    page = visit.page
+    await dashboard.put_up(visit.hass)
+    await visit.go(f"/{dashboard.URL_PATH}")
+    tile = page.locator("hui-tile-card").filter(has_text="Sales")
+    await expect(tile).to_contain_text("Registered")
+    await page.evaluate("window.loadedOnce = true")
+    visit.portal.lines[SALES].drop(403, "Forbidden")
+    await expect(tile).to_contain_text("Not registered")
+    failing = page.locator("hui-entity-filter-card")
+    await expect(failing.filter(has_text="Failing now")).to_contain_text("Sales")
+    assert await page.evaluate("window.loadedOnce"), "the page was loaded again"
+
+
+async def see_dashboard(visit: Visit) -> None:
+    """Look at the documentation's dashboard in light and dark, and on a phone."""
+    for picture, how in dashboard.LOOKS.items():
+        await dashboard.look_at(visit, picture, how)
+
+
+async def see_dashboard_in_russian(visit: Visit) -> None:
+    """Look at the dashboard where Home Assistant speaks Russian."""
+    await visit.speak("ru")
+    # Something has to happen, or all that the logbook shows is how it was loaded.
+    main, support, warehouse = (
+        visit.portal.lines[reg_id] for reg_id in (MAIN, SUPPORT, WAREHOUSE)
+    )
+    await visit.go(f"/{dashboard.URL_PATH}")
+    tiles = visit.page.locator("hui-tile-card").filter(has_text="Not registered")
+    await expect(tiles).to_have_count(1)
+    for line in (main, support):
+        line.drop(503, "Service Unavailable")
+    warehouse.recover()
+    await expect(tiles).to_have_count(2)
+    await expect(tiles.filter(has_text="Warehouse")).to_be_hidden()
+    for line in (main, support):
+        line.recover()
+    warehouse.drop(403, "Forbidden")
+    await expect(tiles).to_have_count(1)
+    await dashboard.look_at(visit, "dashboard-ru", dashboard.LOOK_IN_RUSSIAN)
+    await visit.speak("en")
+
+
+async def hear_of_failure(visit: Visit) -> None:
+    """Be told that a line is down, by the automation made from the blueprint."""
+    await visit.go(f"/{dashboard.URL_PATH}")
+    await visit.page.get_by_role("button", name="Notifications").click()
+    told = visit.page.locator("notification-drawer notification-item")
+    told = told.filter(has_text="Sales is down")
+    await expect(told).to_contain_text("403 Forbidden", timeout=2 * TIMEOUT)
+    await visit.frontend.picture("notification", visit.page, told, margin=16)
+    visit.portal.lines[SALES].recover()
+    await visit.go(f"/{dashboard.URL_PATH}")
+    tile = visit.page.locator("hui-tile-card").filter(has_text="Sales")
+    await expect(tile).to_contain_text("Registered")
+
+
+async def hear_of_recovery(visit: Visit) -> None:
+    """Be told that the line is back, and how long it was down."""
+    await visit.page.get_by_role("button", name="Notifications").click()
+    told = visit.page.locator("notification-drawer notification-item")
+    told = told.filter(has_text="Sales is back")
+    await expect(told).to_contain_text("It was down for", timeout=2 * TIMEOUT)
+    await visit.page.keyboard.press("Escape")
+
+
+async def revoked_webhook(visit: Visit) -> None:
+    """Replace a webhook that was revoked, by the card that asks for attention."""
+    page, portal = visit.page, visit.portal
+    await visit.go(INTEGRATIONS_PAGE)
+    portal.revoke()
+    card = page.locator("ha-config-flow-card")
+    await expect(card).to_contain_text("Bitrix24 SIP")
+    await _shows_icon(card.locator("img"))
+    await visit.frontend.picture("attention", page, card, margin=16)
+
+    await card.get_by_role("button", name="Reconfigure").click()
+    flow = visit.flow
+    await expect(flow.get_by_text("Replace the webhook")).to_be_visible()
+    await visit.picture_of_dialog("replace-webhook", flow)
+    old = visit.webhook
+    await visit.submit(webhook=old)
+    refused = flow.locator("ha-alert").get_by_text("does not accept this webhook")
+    await expect(refused).to_be_visible()
+    portal.new_webhook()
+    await visit.submit(webhook=visit.webhook)
+    await expect(flow.get_by_text("Re-authentication was successful")).to_be_visible()
+    await flow.get_by_role("button", name="Close").last.click()
+    await expect(card).to_be_hidden()
+    await visit.open_device("Sales")
+    await visit.shows(Registration="Registered")
+
+
+async def missing_scope(visit: Visit) -> None:
+    """Read what to repair where the webhook lacks a right, and see it go once mended."""
+    page, portal = visit.page, visit.portal
+    await visit.go("/config/repairs")
+    repairs = page.locator("ha-config-repairs-dashboard")
+    await expect(repairs.get_by_text("no repairs")).to_be_visible()
+    portal.scopes.discard("telephony")
+    issue = repairs.get_by_text(f"The webhook of {visit.portal_host} lacks a right")
+    await issue.click()
+    dialog = page.locator("dialog-repairs-issue")
+    await expect(dialog).to_contain_text("tick Telephony (telephony)")
+    link = dialog.get_by_role("link", name="Learn more")
+    await expect(link).to_have_attribute(
+        "href", f"http://{visit.portal_host}/devops/list/"
+    )
+    await visit.picture_of_dialog("repair", dialog)
+    await dialog.get_by_role("button", name="Close").first.click()
+
+    portal.scopes.add("telephony")
+    # What would be asked within 15 minutes is asked now.
+    states = await visit.hass.states()
+    answers = next(e for e in states if e.endswith("_portal"))
+    await visit.hass.request(
+        "POST", "/api/services/homeassistant/update_entity", {"entity_id": answers}
+    )
+    await expect(issue).to_be_hidden()
+    await expect(repairs.get_by_text("no repairs")).to_be_visible()
+
+
+async def remove_portal(visit: Visit) -> None:
+    """Remove the portal; nothing of it is left."""
+    page, hass = visit.page, visit.hass
+    await visit.go(INTEGRATION_PAGE)
+    await visit.choose("Delete")
+    dialog = page.locator("dialog-box")
+    await expect(dialog).to_contain_text(f"Delete {visit.portal_host}?")
+    await dialog.get_by_role("button", name="Delete").click()
+    await expect(visit.entry).to_be_hidden()
+    await expect(page.get_by_text("No entries")).to_be_visible()
+    await visit.go("/config/entities")
+    entities = page.locator("ha-config-entities")
+    await expect(entities.get_by_text("Demo").first).to_be_visible()
+    await expect(entities.get_by_text("Registration")).to_have_count(0)
+
+    registered = await hass.command("config/entity_registry/list")
+    assert not [e for e in registered if e["platform"] == DOMAIN]
+    names = [device["name"] for device in (await hass.devices()).values()]
+    assert PORTAL_TITLE not in names
+    assert "Sales" not in names
+    issues = (await hass.command("repairs/list_issues"))["issues"]
+    assert not [issue for issue in issues if issue["domain"] == DOMAIN]
+    states = await hass.states()
+    assert not [e for e in states if e.endswith(("_registration", "_failed_lines"))]
+
+
+async def _shows_icon(image: Locator) -> None:
+    """Assert that an image is the integration's icon, and is there."""
+    await expect(image).to_have_attribute("src", re.compile(DOMAIN))
+    await until(
+        "the integration's icon shows",
+        lambda: image.evaluate("i => i.complete && i.naturalWidth > 0"),
+    )
+
+
+def _is_whole(request: Request) -> bool:
+    """Return whether a request asked for every line."""
+    asked = [name for _, name, _ in request.commands if name.endswith("sip.status")]
+    return len(asked) > 2

@@ -1,0 +1,120 @@
+"""What the steps share: the portal, Home Assistant, and the page that somebody looks at."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+import re
+from typing import Final
+
+from playwright.async_api import Locator, Page, expect
+
+from custom_components.bitrix24_sip.bitrix24 import Webhook
+from demo.hass import HomeAssistant
+from tests.portal import Portal
+
+from .browser import TIMEOUT, Frontend
+
+DOMAIN: Final = "bitrix24_sip"
+# Every *.localhost is this machine; the pictures show this in place of an address.
+PORTAL_NAME: Final = "acme.localhost"
+
+INTEGRATION_PAGE: Final = f"/config/integrations/integration/{DOMAIN}"
+INTEGRATIONS_PAGE: Final = "/config/integrations/dashboard"
+
+
+@dataclass(slots=True)
+class Visit:
+    """A visit to Home Assistant. secrets: the webhooks that there have been."""
+
+    portal: Portal
+    hass: HomeAssistant
+    frontend: Frontend
+    page: Page
+    secrets: list[Webhook]
+
+    @property
+    def webhook(self) -> str:
+        """The webhook as somebody copies it from the portal."""
+        text = self.portal.webhook.replace("127.0.0.1", PORTAL_NAME)
+        self.secrets.append(Webhook.parse(text))
+        return text
+
+    @property
+    def portal_host(self) -> str:
+        """The portal's host as Home Assistant shows it."""
+        return self.portal.host.replace("127.0.0.1", PORTAL_NAME)
+
+    @property
+    def flow(self) -> Locator:
+        """The dialog of a flow."""
+        return self.page.locator("dialog-data-entry-flow")
+
+    @property
+    def entry(self) -> Locator:
+        """The portal on the integration's page."""
+        return self.page.locator("ha-config-entry-row").filter(
+            has_text=self.portal_host
+        )
+
+    async def go(self, path: str) -> None:
+        """Open one of Home Assistant's pages by its path."""
+        await self.frontend.go(self.page, path)
+
+    async def open_device(self, name: str) -> None:
+        """Open the page of a device, from the integration's page."""
+        await self.go(INTEGRATION_PAGE)
+        rows = self.page.locator("ha-config-entry-device-row")
+        await rows.filter(has_text=name).click()
+        await expect(self.page.get_by_text("Service info")).to_be_visible()
+
+    async def shows(self, **states: str) -> None:
+        """Wait until a device's page shows states, by the names of their entities."""
+        rows = self.page.locator("ha-device-entities-card hui-generic-entity-row")
+        for key, state in states.items():
+            name = key.replace("_", " ")
+            row = rows.filter(has_text=re.compile(rf"{name}\s*$")).first
+            await expect(row).to_have_text(f"{state} {name}")
+
+    async def choose(self, item: str) -> None:
+        """Choose an item of the portal's menu on the integration's page."""
+        await self.entry.get_by_role("button", name="Menu").first.click()
+        items = self.entry.locator("ha-dropdown-item").filter(visible=True)
+        await items.filter(has_text=item).click()
+
+    async def submit(self, **fields: str) -> None:
+        """Fill in fields of a flow's form by their names, and submit it."""
+        for name, value in fields.items():
+            await self.flow.locator(f"input[name={name}]").fill(value)
+        await self.flow.get_by_role("button", name="Submit").click()
+
+    async def speak(self, language: str) -> None:
+        """Choose Home Assistant's language, in which entities have their names."""
+        await self.hass.command("config/core/update", language=language)
+        [entry] = await self.hass.command("config_entries/get", domain=DOMAIN)
+        path = f"/api/config/config_entries/entry/{entry['entry_id']}/reload"
+        await self.hass.request("POST", path)
+
+    async def picture_of_dialog(self, name: str, dialog: Locator) -> None:
+        """Keep a picture of a dialog, with a little of what is behind it."""
+        part = dialog.get_by_role("dialog").first
+        await self.frontend.picture(name, self.page, part, margin=16)
+
+    def must_not_tell(self, text: str, where: str) -> None:
+        """Fail where a text holds a part of a webhook's secret."""
+        told = any(webhook.is_told_by(text) for webhook in self.secrets)
+        assert not told, f"the webhook's secret is in {where}"
+
+
+async def until(
+    what: str, condition: Callable[[], bool | Awaitable[bool]], seconds: float = 0
+) -> None:
+    """Wait until something that no page shows is so; say what is not, if it never is."""
+    try:
+        async with asyncio.timeout(seconds or TIMEOUT / 1000):
+            while True:
+                result = condition()
+                if result if isinstance(result, bool) else await result:
+                    return
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        raise AssertionError(f"never so: {what}") from None
