@@ -152,7 +152,7 @@ async def test_what_takes_time(
 ) -> None:
     """A portal that hangs, or never stops talking, is left after the time allowed."""
     monkeypatch.setattr(
-        "custom_components.bitrix24_sip.bitrix24.client.REQUEST_SECONDS", 0.5
+        "custom_components.bitrix24_sip.bitrix24.client.REQUEST_SECONDS", 2.0
     )
     entry = MockConfigEntry(
         domain=DOMAIN,

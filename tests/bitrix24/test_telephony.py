@@ -140,7 +140,7 @@ async def test_hanging_lines_do_not_hide_the_others(
     telephony: Telephony, portal: Portal
 ) -> None:
     """A batch is lost to a line that hangs; in the next poll the others are known."""
-    portal.cut_after = 0.2
+    portal.cut_after = 1.0
     portal.lines[SALES].delay = 60
     with pytest.raises(RequestTimeout):
         await telephony.registration_statuses(ALL)
