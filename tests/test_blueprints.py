@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 import shutil
 from typing import Any
+from uuid import uuid4
 
 from freezegun.api import FrozenDateTimeFactory
 import pytest
@@ -52,8 +53,10 @@ async def start(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> Any:
     freezer.move_to("2026-11-23T12:00:20+00:00")
     await hass.config.async_set_time_zone("UTC")
 
+    # The tests of all processes share one configuration folder.
+    target = Path(hass.config.path(f"blueprints/automation/bitrix24_sip_{uuid4().hex}"))
+
     async def start(name: str, **inputs: Any) -> None:
-        target = Path(hass.config.path("blueprints/automation/bitrix24_sip"))
         await hass.async_add_executor_job(
             lambda: shutil.copytree(FOLDER, target, dirs_exist_ok=True)
         )
@@ -62,7 +65,7 @@ async def start(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> Any:
             "data": {"title": "{{ title }}", "message": "{{ message }}"},
         }
         use = {
-            "path": f"bitrix24_sip/{name}.yaml",
+            "path": f"{target.name}/{name}.yaml",
             "input": {"notify": [notify], **inputs},
         }
         assert await async_setup_component(
@@ -75,7 +78,7 @@ async def start(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> Any:
     await hass.services.async_call(
         "automation", "turn_off", {"entity_id": "all"}, blocking=True
     )
-    shutil.rmtree(hass.config.path("blueprints/automation/bitrix24_sip"))
+    shutil.rmtree(target)
 
 
 def titles(told: list[ServiceCall]) -> list[str]:
