@@ -577,6 +577,36 @@ async def test_nothing_changed_nothing_written(
     assert not any("sales" in event.data["entity_id"] for event in written)
 
 
+async def test_a_line_is_shown_whatever_another_listener_does(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    poll: Poll,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A listener that fails is logged, and keeps nothing from the others."""
+
+    @callback
+    def fail() -> None:
+        raise RuntimeError("no")
+
+    coordinator = entry.runtime_data
+    remove = [coordinator.async_add_listener(fail, reg_id) for reg_id in (MAIN, 7)]
+    portal.lines[MAIN].drop()
+    portal.lines[SALES].drop()
+    await poll()
+    assert caplog.text.count("Unexpected error updating line") == 1
+    for name in ("main_line", "sales"):
+        assert state_of(hass, f"binary_sensor.{name}_registration") == "off"
+    for remove_one in remove:
+        remove_one()
+    caplog.clear()
+    portal.lines[MAIN].recover()
+    await poll()
+    assert "Unexpected" not in caplog.text
+    assert state_of(hass, REGISTRATION) == "on"
+
+
 async def test_recovery_is_seen_soon(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll, wait: Poll
 ) -> None:

@@ -1,10 +1,12 @@
 """What to ask the portal now, and when to ask again."""
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from time import monotonic
-from typing import override
+from typing import Any, override
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_SCAN_INTERVAL
@@ -108,6 +110,7 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
             update_interval=timedelta(seconds=self.chosen_interval),
             always_update=False,
         )
+        self.data = PortalState()
         self.telephony = telephony
         self.last_poll: LastPoll | None = None
         self.listed: frozenset[int] | None = None  # as the portal's list said last
@@ -123,6 +126,8 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         self._introduced: set[int] = set()
         self._awake: list[int] = []  # the lines that the last poll was about
         self._not_known: frozenset[int] = frozenset()
+        self._line_listeners: dict[int, list[CALLBACK_TYPE]] = {}
+        self._told: dict[int, LineState] = {}  # what they were told last
         # When what is due next, on the monotonic clock.
         self._all_due = self._lines_due = self._connector_due = 0.0
         self._only_failing = False
@@ -154,6 +159,43 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
                 self._introduced.add(reg_id)
         for reg_id in self._typed:
             self._trackers.setdefault(reg_id, LineTracker(SipLine(reg_id)))
+
+    @callback
+    @override
+    def async_add_listener(
+        self, update_callback: CALLBACK_TYPE, context: Any = None
+    ) -> Callable[[], None]:
+        """Listen to every update or, with a REG_ID as context, to changes of a line."""
+        if context is None:
+            return super().async_add_listener(update_callback)
+        self._line_listeners.setdefault(context, []).append(update_callback)
+        return partial(self._remove_line_listener, context, update_callback)
+
+    @callback
+    def _remove_line_listener(self, reg_id: int, listener: CALLBACK_TYPE) -> None:
+        """Listen to a line no more."""
+        listeners = self._line_listeners[reg_id]
+        listeners.remove(listener)
+        if not listeners:
+            del self._line_listeners[reg_id]
+
+    @callback
+    @override
+    def async_update_listeners(self) -> None:
+        """Tell what has changed to those who listen to it.
+
+        Most polls change nothing, so what one costs must not grow with the entities.
+        """
+        super().async_update_listeners()
+        told, self._told = self._told, self.data.lines
+        for reg_id, state in self._told.items():
+            if state is told.get(reg_id):
+                continue
+            for listener in tuple(self._line_listeners.get(reg_id, ())):
+                try:
+                    listener()
+                except Exception:
+                    self.logger.exception("Unexpected error updating line %s", reg_id)
 
     @override
     async def async_request_refresh(self) -> None:
@@ -215,11 +257,10 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
 
     def _polled(self) -> list[int]:
         """Return the lines to poll: all but those whose entities are all disabled."""
-        wanted = set(self.async_contexts())
         return [
             reg_id
             for reg_id in self._trackers
-            if reg_id in wanted or reg_id not in self._introduced
+            if reg_id in self._line_listeners or reg_id not in self._introduced
         ]
 
     def _take(self, answers: Answers, poll: LastPoll) -> None:
@@ -385,7 +426,7 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         """Return what is shown now; what did not change stays the same object."""
         now = monotonic()
         awake = set(self._awake)
-        previous = self.data.lines if self._begun else {}
+        previous = self.data.lines
         lines = {}
         ends = []
         for reg_id, tracker in self._trackers.items():

@@ -175,11 +175,17 @@ class LineEntity[ValueT](Bitrix24SipEntity[ValueT]):
             return False, None
         return True, self._value(registration)
 
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Show what has become of the line since the entity was made."""
+        await super().async_added_to_hass()
+        lines = self.coordinator.data.lines
+        self._line_state = lines.get(self.reg_id, self._line_state)
+        self._shown = self._read()
+
     @callback
     @override
     def _handle_coordinator_update(self) -> None:
-        """Look at this line only, and only when something about it has changed."""
-        state = self.coordinator.data.lines.get(self.reg_id)
-        if state is not None and state is not self._line_state:
-            self._line_state = state
-            super()._handle_coordinator_update()
+        """Take what the line is now: it has changed."""
+        self._line_state = self.coordinator.data.lines[self.reg_id]
+        super()._handle_coordinator_update()

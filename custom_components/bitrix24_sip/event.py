@@ -72,10 +72,7 @@ class LineEvent(LineEntity[bool], EventEntity):
     @override
     def _handle_coordinator_update(self) -> None:
         """Fire if the line's settled state has changed."""
-        state = self.coordinator.data.lines.get(self.reg_id)
-        if state is None or state is self._line_state:
-            return
-        self._line_state = state
+        self._line_state = state = self.coordinator.data.lines[self.reg_id]
         before, connected = self._connected, state.connected
         if connected is None or state.registration is None or connected == before:
             return

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 import json
@@ -10,7 +10,7 @@ import math
 import random
 from time import monotonic
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlsplit
 
 import aiohttp
 
@@ -96,12 +96,18 @@ class Bitrix24Client:
         webhook: Webhook,
         *,
         user_agent: str = "bitrix24-sip",
+        json_loads: Callable[[str], Any] = json.loads,
     ) -> None:
-        """Take the session, which should keep no cookies, and the webhook."""
+        """Take the session, which should keep no cookies, and the webhook.
+
+        json_loads: a faster reader of JSON, which raises ValueError for what it cannot
+        read; the standard library's has the last word then.
+        """
         self.webhook = webhook
         self.statistics = Statistics()
         self.operating: dict[str, OperatingTime] = {}
         self._session = session
+        self._json_loads = json_loads
         self._headers = {
             "Accept": "application/json",
             "Content-Type": "application/json",
@@ -121,7 +127,7 @@ class Bitrix24Client:
         seconds: the time for all of it, retries and pauses included.
         """
         answer = await self._request(method, dict(params or {}), 1, seconds)
-        self._note_operating_time(method, answer.get("time"))
+        self._note_operating_time(method, [answer.get("time")])
         return answer["result"]
 
     async def batch(
@@ -135,33 +141,32 @@ class Bitrix24Client:
         body = {
             "halt": 0,
             "cmd": {
-                key: f"{method}?{urlencode(params, quote_via=quote)}"
-                if params
-                else method
+                key: f"{method}?{_query(params)}" if params else method
                 for key, (method, params) in commands.items()
             },
         }
-        answer = await self._request("batch", body, len(commands), seconds)
-        parts = answer["result"]
+        parts = (await self._request("batch", body, len(commands), seconds))["result"]
         if not isinstance(parts, dict) or "result" not in parts:
             raise self._counted(UnexpectedAnswer())
         results, failures, times = (
-            _by_key(parts.get(part), commands)
+            _by_key(parts.get(part))
             for part in ("result", "result_error", "result_time")
         )
+        blocks: dict[str, list[Any]] = {}
         for key, block in times.items():
             if key in commands:
-                self._note_operating_time(commands[key][0], block)
-        errors: dict[str, Bitrix24Error] = {}
+                blocks.setdefault(commands[key][0], []).append(block)
+        for method, of_method in blocks.items():
+            self._note_operating_time(method, of_method)
+        answer = BatchAnswer({}, {})
         for key, (method, _) in commands.items():
-            if key in failures or key not in results:
-                results.pop(key, None)
-                errors[key] = self._counted(
+            if key in results and key not in failures:
+                answer.results[key] = results[key]
+            else:
+                answer.errors[key] = self._counted(
                     self._command_error(failures.get(key), method)
                 )
-        return BatchAnswer(
-            {key: results[key] for key in commands if key in results}, errors
-        )
+        return answer
 
     def _command_error(self, failure: Any, method: str) -> Bitrix24Error:
         """Return the error of one command of a batch."""
@@ -260,7 +265,7 @@ class Bitrix24Client:
     ) -> dict[str, Any] | Bitrix24Error:
         """Return the JSON object in an answer's text, or the error that it is."""
         try:
-            answer = json.loads(text)
+            answer = self._loads(text)
         except ValueError, RecursionError:
             return self._not_json(response)
         if not isinstance(answer, dict):
@@ -273,6 +278,14 @@ class Bitrix24Client:
         if isinstance(error, Throttled):
             error.retry_after = _retry_after(response)
         return self._with_reset(error, method)
+
+    def _loads(self, text: str) -> Any:
+        """Return the JSON in a text; raise ValueError or RecursionError."""
+        try:
+            return self._json_loads(text)
+        except ValueError:
+            # Half a surrogate pair, for one, is nothing for a strict reader.
+            return json.loads(text)
 
     def _not_json(self, response: aiohttp.ClientResponse) -> Bitrix24Error:
         """Return what an answer means that is not JSON: mostly a front server's page."""
@@ -306,25 +319,31 @@ class Bitrix24Client:
             return HttpsRequired() if old.scheme == "http" else UnexpectedAnswer()
         return PortalMoved(new_host) if new.scheme == "https" else UnexpectedAnswer()
 
-    def _note_operating_time(self, method: str, block: Any) -> None:
-        """Keep the operating time that an answer's `time` block reports, if it does.
+    def _note_operating_time(self, method: str, blocks: list[Any]) -> None:
+        """Keep the operating time of a method that the `time` blocks of calls report.
 
         The time until the reset is taken within the portal's own clock.
         """
-        if not isinstance(block, dict):
+        before = self.operating.get(method)
+        seconds = before.seconds if before else None
+        per_call = before.per_call if before else 0.0
+        latest = None
+        for block in blocks:
+            used = _number(block.get("operating")) if isinstance(block, dict) else None
+            if used is None:
+                continue
+            if seconds is not None:
+                # The sum falls while minutes leave it, so a small step says little.
+                per_call = max(used - seconds, per_call * 0.95)
+            seconds, latest = used, block
+        if latest is None or seconds is None:
             return
-        used = _number(block.get("operating"))
-        reset = _number(block.get("operating_reset_at"))
-        finish = _number(block.get("finish"))
-        if used is not None and reset is not None and finish is not None:
+        reset = _number(latest.get("operating_reset_at"))
+        finish = _number(latest.get("finish"))
+        if reset is not None and finish is not None:
             resets_in = min(max(reset - finish, 0.0), OPERATING_WINDOW)
-            before = self.operating.get(method)
-            # The sum falls while minutes leave it, so a small step says little.
-            per_call = (
-                max(used - before.seconds, before.per_call * 0.95) if before else 0.0
-            )
             self.operating[method] = OperatingTime(
-                used, per_call, monotonic() + resets_in
+                seconds, per_call, monotonic() + resets_in
             )
 
 
@@ -369,13 +388,23 @@ def _number(value: Any) -> float | None:
     return number if math.isfinite(number) and number >= 0.0 else None
 
 
-def _by_key(part: Any, commands: Mapping[str, Command]) -> dict[str, Any]:
+def _query(params: Params) -> str:
+    """Return parameters as the query of a command of a batch."""
+    return "&".join(
+        [
+            f"{name}={value if isinstance(value, int) else quote(value, safe='')}"
+            for name, value in params.items()
+        ]
+    )
+
+
+def _by_key(part: Any) -> dict[str, Any]:
     """Return one part of a batch's answer as a map by key.
 
     PHP encodes an empty map as `[]`, and one with the keys 0, 1, 2… as a list.
     """
     if isinstance(part, dict):
-        return dict(part)
+        return part
     if isinstance(part, list):
         return {str(at): value for at, value in enumerate(part)}
     return {}

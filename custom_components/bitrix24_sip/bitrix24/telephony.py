@@ -127,6 +127,8 @@ class Telephony:
         self.planner = BatchPlanner(MAX_COMMANDS)
         # One answer of each kind, the latest, as it came: for diagnostics.
         self.samples: dict[str, Any] = {}
+        # What each line answered last, as it came and as it was read.
+        self._latest: dict[int, tuple[Any, SipRegistration]] = {}
 
     async def prove(self) -> dict[int, SipLine]:
         """Return the portal's lines if the webhook can do all that is needed; or raise.
@@ -179,6 +181,7 @@ class Telephony:
         what failed has its error in the answer.
         """
         reg_ids = list(reg_ids)
+        keys = {reg_id: _key(reg_id) for reg_id in reg_ids}
         extras: dict[str, Command] = {}
         if with_lines:
             extras["lines"] = (LINES_METHOD, {})
@@ -189,14 +192,14 @@ class Telephony:
             return await self.ask(reg_ids, with_lines=True, seconds=seconds)
         results: dict[str, Any] = {}
         errors: dict[str, Bitrix24Error] = {
-            _key(reg_id): RequestTimeout() for reg_id in plan.postponed
+            keys[reg_id]: RequestTimeout() for reg_id in plan.postponed
         }
         ends = monotonic() + seconds
         answered = False
         failure: Bitrix24Error | None = None
         for at, chunk in enumerate(plan.requests):
             commands = dict(extras) if at == 0 else {}
-            commands |= {_key(r): (STATUS_METHOD, {"REG_ID": r}) for r in chunk}
+            commands |= {keys[r]: (STATUS_METHOD, {"REG_ID": r}) for r in chunk}
             left = ends - monotonic()
             if failure or left < SHORTEST_REQUEST:
                 errors |= dict.fromkeys(commands, failure or RequestTimeout())
@@ -217,18 +220,41 @@ class Telephony:
                 answered = True
                 results |= answer.results
                 errors |= answer.errors
-                silent = {r for r in chunk if _key(r) in answer.errors}
+                silent = {r for r in chunk if keys[r] in answer.errors}
                 took = monotonic() - begun
                 self.planner.answered(chunk, silent, len(commands), took)
-        for key, result in results.items():
-            self.samples[key if key in _PARSERS else "status"] = result
-        asked = [_key(r) for chunk in plan.requests for r in chunk] or list(extras)
-        _raise_common_failure([errors.get(key) for key in asked], answered)
+        self.samples |= {key: results[key] for key in extras if key in results}
+        if errors:
+            asked = [keys[r] for chunk in plan.requests for r in chunk] or list(extras)
+            _raise_common_failure([errors.get(key) for key in asked], answered)
         return Answers(
-            {r: _parsed(_key(r), results, errors, r) for r in reg_ids},
+            {
+                r: errors[keys[r]]
+                if keys[r] in errors
+                else self._registration(results[keys[r]], r)
+                for r in reg_ids
+            },
             _parsed("lines", results, errors) if with_lines else None,
             _parsed("connector", results, errors) if with_connector else None,
         )
+
+    def _registration(
+        self, result: Any, reg_id: int
+    ) -> SipRegistration | Bitrix24Error:
+        """Return what a line answered, or its error.
+
+        Mostly that is what it answered last time, which need not be read again.
+        """
+        latest = self._latest.get(reg_id)
+        if latest and latest[0] == result:
+            return latest[1]
+        self.samples["status"] = result
+        try:
+            registration = parse_registration(result, reg_id)
+        except UnexpectedAnswer as error:
+            return error
+        self._latest[reg_id] = (result, registration)
+        return registration
 
 
 def _raise_common_failure(failures: list[Bitrix24Error | None], answered: bool) -> None:
@@ -252,18 +278,11 @@ def _key(reg_id: int) -> str:
     return f"s{reg_id}"
 
 
-def _parsed(
-    key: str,
-    results: dict[str, Any],
-    errors: dict[str, Bitrix24Error],
-    reg_id: int | None = None,
-) -> Any:
-    """Return what a command answered, read, or its error."""
+def _parsed(key: str, results: dict[str, Any], errors: dict[str, Bitrix24Error]) -> Any:
+    """Return what the portal answered about itself, read, or its error."""
     if key in errors:
         return errors[key]
     try:
-        if reg_id is not None:
-            return parse_registration(results[key], reg_id)
         return _PARSERS[key](results[key])
     except UnexpectedAnswer as error:
         return error
@@ -360,6 +379,8 @@ def parse_time(value: Any) -> datetime | None:
 
 def clean(text: str, length: int) -> str:
     """Return text on one line without control characters, cut to a length."""
+    if not text or (text.isascii() and text.isalnum() and len(text) <= length):
+        return text
     text = _NOT_SHOWN.sub(" ", text[: length * 4]).strip()
     # Half a surrogate pair can stand in JSON, but in no state and in no file.
     text = text.encode("utf-8", "replace").decode()
