@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 import os
 from pathlib import Path
 import shutil
+import signal
 import sys
 from tempfile import TemporaryDirectory
 import time
@@ -19,7 +20,7 @@ from demo.hass import HomeAssistant, free_port, write_config
 from demo.office import office
 
 from . import steps
-from .browser import Frontend, launch
+from .browser import TIME_ZONE, Frontend, launch
 from .visit import Visit
 
 _REPOSITORY: Final = Path(__file__).parent.parent
@@ -49,6 +50,9 @@ _STEPS: Final[tuple[Callable[[Visit], Awaitable[None]], ...]] = (
 
 async def walk(folder: Path, port: int, browser: str, pictures: Path) -> int:
     """Do all steps in a configuration folder; return the exit code."""
+    task = asyncio.current_task()
+    assert task
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     async with AsyncExitStack() as stack:
         portal = office()
         await portal.start(port=free_port(_PORTAL_PORT))
@@ -104,12 +108,15 @@ def _verdict(visit: Visit) -> int:
     return 1 if wrong else 0
 
 
-def _add_from_documentation(folder: Path) -> None:
+def _prepare(folder: Path) -> None:
     """Add to a configuration folder what the documentation offers for it."""
     shutil.copytree(_REPOSITORY / "blueprints", folder / "blueprints")
+    configuration = folder / "configuration.yaml"
+    text = configuration.read_text(encoding="utf-8")
+    assert "time_zone: UTC" in text
+    text = text.replace("time_zone: UTC", f"time_zone: {TIME_ZONE}")
     sensors = (_REPOSITORY / "docs" / "history-stats.yaml").read_text(encoding="utf-8")
-    with (folder / "configuration.yaml").open("a", encoding="utf-8") as configuration:
-        configuration.write(f"\n{sensors}")
+    configuration.write_text(f"{text}\n{sensors}", encoding="utf-8")
 
 
 def main() -> int:
@@ -130,8 +137,12 @@ def main() -> int:
         folder = Path(name) / "config"
         port = free_port()
         write_config(folder, port)
-        _add_from_documentation(folder)
-        code = asyncio.run(walk(folder, port, browser, pictures))
+        _prepare(folder)
+        try:
+            code = asyncio.run(walk(folder, port, browser, pictures))
+        except KeyboardInterrupt, asyncio.CancelledError:
+            print("\nEnded")
+            return 130
     seconds = time.monotonic() - began
     outcome = "All steps are done" if code == 0 else "Not all is as it should be"
     print(

@@ -39,12 +39,19 @@ _FLAGS: Final = (
     "--disable-dev-shm-usage",
     "--force-color-profile=srgb",
 )
+# Graphs label every fourth hour, or eighth. In this zone it is between two of them: a
+# label at a graph's end would be cut off.
+TIME_ZONE: Final = f"Etc/GMT-{(2 - datetime.now(UTC).hour) % 4}"
+
 _COLOURS: Final = 256
-_FOOT: Final = 24  # pixels left below what is shown
+_FOOT: Final = 16  # pixels left below what is shown
+_GAP: Final = 6  # CSS pixels, less than between two cards
 # Icons of other brands would come from the internet; ours lies in the integration.
 _OTHER_BRAND: Final = re.compile(r"/api/brands/(?!.*bitrix24_sip)")
 # A key in place of its words, or a placeholder in place of what it stands for.
 _RAW: Final = re.compile(r"component\.\w+\.|\bui\.[a-z]+\.|\{\w+\}|undefined|\[object ")
+# What the frontend's connection says where a page is left while it waits for an answer.
+_LEFT: Final = "disconnected"
 # Whether all pictures and icons are there and nothing is loading, shadow roots included.
 _DRAWN: Final = """() => {
     const done = (root) => [...root.querySelectorAll("*")].every((element) => {
@@ -101,7 +108,7 @@ class Frontend:
             has_touch=look.width < 500,
             locale=look.language,
             reduced_motion="reduce",
-            timezone_id=_time_zone(),
+            timezone_id=TIME_ZONE,
             viewport={"width": look.width, "height": look.height},
         )
         context.set_default_timeout(TIMEOUT)
@@ -120,7 +127,7 @@ class Frontend:
         await context.route("**/*", self._only_here)
         page = await context.new_page()
         page.on("console", self._heard)
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("pageerror", self._failed)
         self._open.append(page)
         yield page
         self._open.remove(page)
@@ -129,17 +136,21 @@ class Frontend:
     async def go(self, page: Page, path: str) -> None:
         """Open one of Home Assistant's pages by its path.
 
-        A dialog that has just closed goes back in the history, which aborts what was
-        begun meanwhile: then once more.
+        A dialog that has just closed goes back in the history, which aborts or undoes
+        what was begun meanwhile: then once more.
         """
-        for attempt in range(3):
+        url = f"{self._hass.url}{path}"
+        for _ in range(3):
             try:
-                await page.goto(f"{self._hass.url}{path}")
-                break
+                await page.goto(url)
+                await page.locator("home-assistant-main").wait_for()
             except PlaywrightError as error:
-                if "ERR_ABORTED" not in error.message or attempt == 2:
+                if "ERR_ABORTED" not in error.message:
                     raise
-        await page.locator("home-assistant-main").wait_for()
+            else:
+                if path == "/" or page.url.startswith(url):
+                    return
+        raise AssertionError(f"{path} does not open; the page is {page.url}")
 
     async def picture(
         self,
@@ -185,6 +196,11 @@ class Frontend:
         else:
             await route.abort()
 
+    def _failed(self, error: PlaywrightError) -> None:
+        """Keep an error that a page's own code did not expect."""
+        if error.message != _LEFT:
+            self.errors.append(str(error))
+
     def _heard(self, message: ConsoleMessage) -> None:
         """Keep what the console says as an error."""
         where = str(message.location.get("url", ""))
@@ -197,7 +213,7 @@ async def _shot(page: Page, part: Locator, end: Locator, margin: int) -> bytes:
     box, last = await part.bounding_box(), await end.bounding_box()
     assert box, "what the picture is of is not visible"
     assert last, "what the picture ends with is not visible"
-    bottom = last["y"] + last["height"]
+    bottom = last["y"] + last["height"] + (_GAP if end is not part else 0)
     return await page.screenshot(
         animations="disabled",
         caret="hide",
@@ -208,15 +224,6 @@ async def _shot(page: Page, part: Locator, end: Locator, margin: int) -> bytes:
             "height": bottom - box["y"] + 2 * margin,
         },
     )
-
-
-def _time_zone() -> str:
-    """Return a time zone in which it is between two of the hours that graphs label.
-
-    A label at a graph's end would be cut off there.
-    """
-    east = (2 - datetime.now(UTC).hour) % 4
-    return f"Etc/GMT-{east}"
 
 
 def _save(data: bytes, path: Path) -> None:

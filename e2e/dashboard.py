@@ -29,6 +29,17 @@ LOOKS: Final = {
 LOOK_IN_RUSSIAN: Final = replace(_WHOLE, language="ru")
 # What stands where a card, or what it is about, is not right.
 _WRONG: Final = "hui-error-card, hui-warning, hui-warning-element, hui-error-badge"
+# What is too long for its place, and ends in dots.
+_CUT_OFF: Final = """(view) => {
+    const cut = (root) => [...root.querySelectorAll("*")].flatMap((element) => [
+        ...(getComputedStyle(element).textOverflow === "ellipsis" &&
+        element.scrollWidth > element.clientWidth
+            ? [element.innerText || element.parentNode.host?.innerText || "?"]
+            : []),
+        ...(element.shadowRoot ? cut(element.shadowRoot) : []),
+    ]);
+    return cut(view);
+}"""
 
 
 def _read() -> Any:
@@ -80,6 +91,8 @@ async def _is_whole(page: Page, language: str) -> None:
         page.locator("hui-logbook-card").get_by_role("button")
     ).not_to_have_count(0)
     await expect(page.locator(_WRONG)).to_have_count(0)
+    cut_off = await page.locator("hui-view").evaluate(_CUT_OFF)
+    assert not cut_off, f"cut off: {cut_off}"
 
 
 def _words(language: str) -> tuple[str, str]:

@@ -1,7 +1,5 @@
 """What the steps share: the portal, Home Assistant, and the page that somebody looks at."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 import re
 from typing import Final
@@ -12,7 +10,7 @@ from custom_components.bitrix24_sip.bitrix24 import Webhook
 from demo.hass import HomeAssistant
 from tests.portal import Portal
 
-from .browser import TIMEOUT, Frontend
+from .browser import Frontend
 
 DOMAIN: Final = "bitrix24_sip"
 # Every *.localhost is this machine; the pictures show this in place of an address.
@@ -32,9 +30,8 @@ class Visit:
     page: Page
     secrets: list[Webhook]
 
-    @property
-    def webhook(self) -> str:
-        """The webhook as somebody copies it from the portal."""
+    def copy_webhook(self) -> str:
+        """Return the webhook as somebody copies it from the portal."""
         text = self.portal.webhook.replace("127.0.0.1", PORTAL_NAME)
         self.secrets.append(Webhook.parse(text))
         return text
@@ -95,26 +92,11 @@ class Visit:
         await self.hass.request("POST", path)
 
     async def picture_of_dialog(self, name: str, dialog: Locator) -> None:
-        """Keep a picture of a dialog, with a little of what is behind it."""
+        """Keep a picture of a dialog."""
         part = dialog.get_by_role("dialog").first
-        await self.frontend.picture(name, self.page, part, margin=16)
+        await self.frontend.picture(name, self.page, part)
 
     def must_not_tell(self, text: str, where: str) -> None:
         """Fail where a text holds a part of a webhook's secret."""
         told = any(webhook.is_told_by(text) for webhook in self.secrets)
         assert not told, f"the webhook's secret is in {where}"
-
-
-async def until(
-    what: str, condition: Callable[[], bool | Awaitable[bool]], seconds: float = 0
-) -> None:
-    """Wait until something that no page shows is so; say what is not, if it never is."""
-    try:
-        async with asyncio.timeout(seconds or TIMEOUT / 1000):
-            while True:
-                result = condition()
-                if result if isinstance(result, bool) else await result:
-                    return
-                await asyncio.sleep(0.1)
-    except TimeoutError:
-        raise AssertionError(f"never so: {what}") from None
