@@ -537,6 +537,53 @@ async def test_what_is_asked_when(
     assert len(portal.requests) - requests == 59
 
 
+@pytest.mark.parametrize(
+    ("lines", "requests", "seconds"),
+    [
+        pytest.param(1, 60, 60 * 0.15, id="one"),
+        pytest.param(10, 60, 60 * 10 * 0.15, id="ten"),
+        # For the list, six times, and the connector, once, there is no room in the batch.
+        pytest.param(50, 67, 60 * 50 * 0.15, id="fifty"),
+    ],
+)
+async def test_what_an_hour_costs(
+    hass: HomeAssistant,
+    portal: Portal,
+    set_up: SetUp,
+    poll: Poll,
+    lines: int,
+    requests: int,
+    seconds: float,
+) -> None:
+    """An hour of requests and of the portal's server time, when nothing happens."""
+    portal.lines.clear()
+    for at in range(lines):
+        portal.add_line(300000 + at, f"Line {at}")
+    await set_up(portal)
+    before = len(portal.requests), portal.commands(STATUS)
+    await poll(60)
+    assert len(portal.requests) - before[0] == requests
+    used = (portal.commands(STATUS) - before[1]) * portal.operating_cost[STATUS]
+    assert used == pytest.approx(seconds)
+
+
+async def test_many_lines_stay_within_the_limit(
+    hass: HomeAssistant, portal: Portal, set_up: SetUp, wait: Poll
+) -> None:
+    """300 lines, asked every minute, would be over the limit: they are asked less often."""
+    portal.lines.clear()
+    for at in range(300):
+        portal.add_line(300000 + at, f"Line {at}")
+    entry = await set_up(portal)
+    most = 0.0
+    for _ in range(60):
+        await wait(61)
+        most = max(most, portal.operating(STATUS))
+        assert portal_entity(hass, entry, "portal") == "on"
+    assert 210 < most <= 0.75 * 420
+    assert state_of(hass, "binary_sensor.line_299_registration") == "on"
+
+
 CONNECTOR = "voximplant.sip.connector.status"
 
 
