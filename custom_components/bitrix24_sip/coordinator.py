@@ -432,12 +432,13 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         for reg_id, tracker in self._trackers.items():
             if reg_id in awake:
                 state = tracker.state(now)
-                ends.append(tracker.expires_at(now))
+                if (end := tracker.expires_at(now)) is not None:
+                    ends.append(end)
             else:
                 state = LineState(tracker.line)
             before = previous.get(reg_id)
             lines[reg_id] = before if before == state else state
-        self._expire_at(min((end for end in ends if end is not None), default=None))
+        self._expire_at(min(ends, default=None))
         if self._error is None:
             self._say_what_is_not_known()
         operating = self._operating

@@ -27,7 +27,14 @@ class LineState:
 class LineTracker:
     """Follows the answers for one line. All times: seconds, on a monotonic clock."""
 
-    __slots__ = ("_certain", "_certain_until", "_latest", "_registration", "line")
+    __slots__ = (
+        "_certain",
+        "_certain_until",
+        "_latest",
+        "_registration",
+        "_shown",
+        "line",
+    )
 
     def __init__(self, line: SipLine) -> None:
         """Begin with nothing known."""
@@ -37,6 +44,7 @@ class LineTracker:
         self._certain: bool | None = None
         # None: it is certain now.
         self._certain_until: float | None = None
+        self._shown = LineState(line)
 
     @property
     def failing(self) -> bool:
@@ -52,6 +60,8 @@ class LineTracker:
         self, answer: SipRegistration | Bitrix24Error, now: float, grace: float
     ) -> None:
         """Take the outcome of a poll. Once it began, a grace time is not prolonged."""
+        if answer is self._latest and self._certain_until is None:
+            return  # as certain as before
         self._latest = answer
         if isinstance(answer, LastingError):
             self._registration = self._certain = None
@@ -72,11 +82,18 @@ class LineTracker:
         return until if until is not None and until > now else None
 
     def state(self, now: float) -> LineState:
-        """Return what is to be shown now."""
-        expired = self._certain_until is not None and self._certain_until <= now
-        if isinstance(self._latest, SipRegistration):
-            connected = False if expired else self._certain
-            return LineState(self.line, self._registration, connected)
-        if expired:
-            return LineState(self.line)
-        return LineState(self.line, self._registration, self._certain)
+        """Return what is to be shown now: the same object while it is the same."""
+        registration, connected = self._registration, self._certain
+        if self._certain_until is not None and self._certain_until <= now:
+            if isinstance(self._latest, SipRegistration):
+                connected = False
+            else:
+                registration = connected = None
+        shown = self._shown
+        if (
+            shown.registration is not registration
+            or shown.connected is not connected
+            or shown.line is not self.line
+        ):
+            self._shown = shown = LineState(self.line, registration, connected)
+        return shown

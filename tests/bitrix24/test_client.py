@@ -71,12 +71,12 @@ async def test_call_with_parameters(client: Bitrix24Client, portal: Portal) -> N
 
 
 async def test_batch(client: Bitrix24Client, portal: Portal) -> None:
-    """One request; parameters are encoded into the command."""
+    """One request; parameters travel in the commands."""
     answer = await client.batch(
         {
-            "one": (STATUS, {"REG_ID": MAIN}),
-            "none": (STATUS, {"REG_ID": "4 & 5=?"}),
-            "time": ("server.time", {}),
+            "one": f"{STATUS}?REG_ID={MAIN}",
+            "none": f"{STATUS}?REG_ID=4%20%26%205%3D%3F",
+            "time": "server.time",
         }
     )
     assert answer.results.keys() == {"one", "time"}
@@ -265,7 +265,7 @@ async def test_batch_of_odd_parts(
 ) -> None:
     """A command that did not clearly succeed has failed."""
     portal.fault(Result(parts))
-    answer = await client.batch({"a": ("profile", {})})
+    answer = await client.batch({"a": "profile"})
     assert answer.results == {}
     assert isinstance(answer.errors["a"], PassingError)
 
@@ -277,7 +277,7 @@ async def test_batch_that_is_none(
     """A batch without its parts is no answer."""
     portal.fault(Result(result))
     with pytest.raises(UnexpectedAnswer):
-        await client.batch({"a": ("profile", {})})
+        await client.batch({"a": "profile"})
 
 
 async def test_operating_time_is_kept(client: Bitrix24Client, portal: Portal) -> None:
@@ -285,7 +285,7 @@ async def test_operating_time_is_kept(client: Bitrix24Client, portal: Portal) ->
     portal.operating_cost[STATUS] = 2.5
     await client.call(STATUS, {"REG_ID": MAIN})
     assert client.operating[STATUS].seconds == 2.5
-    await client.batch({"a": (STATUS, {"REG_ID": SALES}), "b": ("profile", {})})
+    await client.batch({"a": f"{STATUS}?REG_ID={SALES}", "b": "profile"})
     assert client.operating[STATUS].seconds == 5.0
     assert client.operating["profile"].seconds == 0.0
     assert 530 < client.operating[STATUS].resets_in() <= 600
@@ -330,7 +330,7 @@ async def test_limit_of_operating_time(client: Bitrix24Client, portal: Portal) -
         await client.call(STATUS, {"REG_ID": MAIN})
     assert caught.value.retry_after
     assert 530 < caught.value.retry_after <= 600
-    answer = await client.batch({"a": (STATUS, {"REG_ID": MAIN})})
+    answer = await client.batch({"a": f"{STATUS}?REG_ID={MAIN}"})
     error = answer.errors["a"]
     assert isinstance(error, OperatingTimeExceeded)
     assert error.retry_after
@@ -429,7 +429,7 @@ async def test_no_fault_tells_the_secret(
     """Whatever goes wrong, the secret is in no error, cause, traceback or log."""
     portal.fault(FAULTS[slug])
     with pytest.raises((PassingError, LastingError)) as caught:
-        await client.batch({"a": ("profile", {})})
+        await client.batch({"a": "profile"})
     assert_untold(caught.value)
 
 

@@ -10,7 +10,7 @@ import math
 import random
 from time import monotonic
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -30,7 +30,6 @@ from .errors import (
 from .webhook import Webhook
 
 type Params = Mapping[str, str | int]
-type Command = tuple[str, Params]
 
 MAX_COMMANDS = 50  # of one batch, as documented
 PORTAL_CUT = 60.0  # seconds after which the portal cuts a request off, as documented
@@ -131,20 +130,16 @@ class Bitrix24Client:
         return answer["result"]
 
     async def batch(
-        self, commands: Mapping[str, Command], *, seconds: float = REQUEST_SECONDS
+        self, commands: Mapping[str, str], *, seconds: float = REQUEST_SECONDS
     ) -> BatchAnswer:
         """Run up to 50 commands in one request; raise Bitrix24Error if that fails.
 
-        The keys are the caller's; they should not be numbers, which PHP would turn
-        into a list. A command that fails has its error in the answer.
+        commands: by keys of the caller's, each as the portal wants it: the method, "?"
+        and the encoded parameters where there are any. The keys should not be numbers,
+        which PHP would turn into a list. A command that fails has its error in the
+        answer.
         """
-        body = {
-            "halt": 0,
-            "cmd": {
-                key: f"{method}?{_query(params)}" if params else method
-                for key, (method, params) in commands.items()
-            },
-        }
+        body = {"halt": 0, "cmd": dict(commands)}
         parts = (await self._request("batch", body, len(commands), seconds))["result"]
         if not isinstance(parts, dict) or "result" not in parts:
             raise self._counted(UnexpectedAnswer())
@@ -154,17 +149,17 @@ class Bitrix24Client:
         )
         blocks: dict[str, list[Any]] = {}
         for key, block in times.items():
-            if key in commands:
-                blocks.setdefault(commands[key][0], []).append(block)
+            if command := commands.get(key):
+                blocks.setdefault(_method(command), []).append(block)
         for method, of_method in blocks.items():
             self._note_operating_time(method, of_method)
         answer = BatchAnswer({}, {})
-        for key, (method, _) in commands.items():
+        for key, command in commands.items():
             if key in results and key not in failures:
                 answer.results[key] = results[key]
             else:
                 answer.errors[key] = self._counted(
-                    self._command_error(failures.get(key), method)
+                    self._command_error(failures.get(key), _method(command))
                 )
         return answer
 
@@ -388,14 +383,9 @@ def _number(value: Any) -> float | None:
     return number if math.isfinite(number) and number >= 0.0 else None
 
 
-def _query(params: Params) -> str:
-    """Return parameters as the query of a command of a batch."""
-    return "&".join(
-        [
-            f"{name}={value if isinstance(value, int) else quote(value, safe='')}"
-            for name, value in params.items()
-        ]
-    )
+def _method(command: str) -> str:
+    """Return the method of a command of a batch."""
+    return command.partition("?")[0]
 
 
 def _by_key(part: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import re
 from time import monotonic
 from typing import Any
 
-from .client import MAX_COMMANDS, Bitrix24Client, Command
+from .client import MAX_COMMANDS, Bitrix24Client
 from .errors import (
     Bitrix24Error,
     InvalidWebhook,
@@ -137,11 +137,7 @@ class Telephony:
         right; it is empty where the webhook's owner was dismissed.
         """
         answer = await self.client.batch(
-            {
-                "profile": ("profile", {}),
-                "scope": ("scope", {}),
-                "lines": (LINES_METHOD, {}),
-            }
+            {"profile": "profile", "scope": "scope", "lines": LINES_METHOD}
         )
         if answer.results.get("profile") == []:
             raise InvalidWebhook
@@ -182,11 +178,11 @@ class Telephony:
         """
         reg_ids = list(reg_ids)
         keys = {reg_id: _key(reg_id) for reg_id in reg_ids}
-        extras: dict[str, Command] = {}
+        extras: dict[str, str] = {}
         if with_lines:
-            extras["lines"] = (LINES_METHOD, {})
+            extras["lines"] = LINES_METHOD
         if with_connector:
-            extras["connector"] = (CONNECTOR_METHOD, {})
+            extras["connector"] = CONNECTOR_METHOD
         plan = self.planner.plan(reg_ids, len(extras), seconds)
         if not plan.requests:  # no line is due, but whether the portal answers is asked
             return await self.ask(reg_ids, with_lines=True, seconds=seconds)
@@ -199,7 +195,7 @@ class Telephony:
         failure: Bitrix24Error | None = None
         for at, chunk in enumerate(plan.requests):
             commands = dict(extras) if at == 0 else {}
-            commands |= {keys[r]: (STATUS_METHOD, {"REG_ID": r}) for r in chunk}
+            commands |= {keys[r]: f"{STATUS_METHOD}?REG_ID={r}" for r in chunk}
             left = ends - monotonic()
             if failure or left < SHORTEST_REQUEST:
                 errors |= dict.fromkeys(commands, failure or RequestTimeout())
