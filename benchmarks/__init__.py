@@ -1,0 +1,1 @@
+"""What the integration costs, beside what one would use in its place."""
