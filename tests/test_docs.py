@@ -45,16 +45,40 @@ def test_troubleshooting_has_the_table() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["README.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]
+    "path",
+    [
+        "README.md",
+        "README.ru.md",
+        *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")),
+    ],
 )
 def test_links_lead_somewhere(path: str) -> None:
-    """Every link to a file of the repository has its file."""
-    text = (ROOT / path).read_text()
-    links = re.findall(r'(?:\]\(|src=")([^)"#\s]+)', text)
+    """Every link to a file of the repository has its file, and in it its heading."""
+    document = ROOT / path
+    links = re.findall(r'(?:\]\(<?|src(?:set)?=")([^)">\s]+)', document.read_text())
     assert links or path != "README.md"
     for link in links:
-        if "://" not in link:
-            assert ((ROOT / path).parent / link).exists(), link
+        if "://" in link:
+            continue
+        name, _, heading = link.partition("#")
+        target = document.parent / name if name else document
+        assert target.exists(), link
+        if heading:
+            assert heading in headings(target.read_text()), link
+
+
+def headings(text: str) -> set[str]:
+    """Return the anchors of a document's headings, as GitHub makes them."""
+    found = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in found}
+
+
+def test_pictures_are_shown() -> None:
+    """No picture lies about that no document shows."""
+    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+    text = "".join(path.read_text() for path in documents)
+    for picture in (ROOT / "docs" / "images").iterdir():
+        assert f"images/{picture.name}" in text
 
 
 def test_one_address() -> None:

@@ -1,0 +1,297 @@
+"""All YAML that the documents show works when somebody copies it."""
+
+from collections.abc import Iterator
+import json
+from pathlib import Path
+import re
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from freezegun.api import FrozenDateTimeFactory
+import hass_frontend
+import pytest
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_mock_service,
+)
+from pytest_homeassistant_custom_component.components.recorder.common import (
+    async_wait_recording_done,
+)
+import yaml
+
+from custom_components.bitrix24_sip.const import DOMAIN
+from homeassistant.components import conversation
+from homeassistant.core import Context, HomeAssistant, ServiceCall
+from homeassistant.helpers.entity_component import async_update_entity
+from homeassistant.helpers.template import Template
+from homeassistant.setup import async_setup_component
+
+from .conftest import MAIN, SALES, SUPPORT, Poll, make_entry, state_of
+from .portal import Portal
+from .portal_faults import FAULTS
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = (*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").glob("*.md")))
+PORTAL = "example.bitrix24.com"
+WAREHOUSE = 201004
+# What the documents call a line's entities, and a portal's.
+ENTITY_ID = re.compile(
+    r"\b(?:binary_sensor|event|sensor)\.[a-z0-9_]+(?<!_registration_status)\b"
+)
+
+
+def blocks() -> Iterator[tuple[str, str]]:
+    """Yield where it stands, and the text, of all YAML in the documents."""
+    for path in sorted((ROOT / "docs").glob("*.yaml")):
+        yield path.name, path.read_text()
+    for path in DOCUMENTS:
+        found = re.findall(
+            r"^```yaml\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL
+        )
+        for at, text in enumerate(found, 1):
+            yield f"{path.name}-{at}", text
+
+
+def kind_of(document: Any) -> str:
+    """Return what a YAML document is for."""
+    for key, kind in (
+        ("triggers", "automation"),
+        ("sequence", "script"),
+        ("views", "dashboard"),
+        ("sensor", "configuration"),
+        ("type", "card"),
+    ):
+        if key in document:
+            return kind
+    raise AssertionError(f"nobody tests this: {document}")
+
+
+def of_kind(*kinds: str) -> pytest.MarkDecorator:
+    """Parametrize a test with the YAML of some kinds."""
+    found = [(where, yaml.safe_load(text)) for where, text in blocks()]
+    chosen = [
+        (where, document) for where, document in found if kind_of(document) in kinds
+    ]
+    assert chosen
+    return pytest.mark.parametrize(
+        "document", [d for _, d in chosen], ids=[where for where, _ in chosen]
+    )
+
+
+def values(node: Any, key: str) -> Iterator[Any]:
+    """Yield all that stands under a key, at any depth."""
+    if isinstance(node, list):
+        for item in node:
+            yield from values(item, key)
+    elif isinstance(node, dict):
+        if key in node:
+            yield node[key]
+        for item in node.values():
+            yield from values(item, key)
+
+
+@pytest.fixture(autouse=True)
+def custom_integrations(recorder_db_url: str, enable_custom_integrations: None) -> None:
+    """Let Home Assistant find the integration, once a recorder knows its database."""
+
+
+async def set_up_office(hass: HomeAssistant, portal: Portal) -> MockConfigEntry:
+    """Set the portal up with the names that the documents use."""
+    portal.add_line(WAREHOUSE, "Warehouse")
+    entry = make_entry(portal)
+    entry.add_to_hass(hass)
+    hass.config_entries.async_update_entry(entry, title=PORTAL)
+    await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    return entry
+
+
+@pytest.fixture
+async def office(
+    hass: HomeAssistant, portal: Portal, freezer: FrozenDateTimeFactory
+) -> MockConfigEntry:
+    """Provide the portal's entry, set up; time passes only when a test lets it."""
+    return await set_up_office(hass, portal)
+
+
+@pytest.fixture
+def told(hass: HomeAssistant) -> list[ServiceCall]:
+    """Provide what was told."""
+    return async_mock_service(hass, "notify", "persistent_notification")
+
+
+async def test_entities_are_there(hass: HomeAssistant, office: MockConfigEntry) -> None:
+    """Every entity that any YAML names is one of the integration's, or of its own."""
+    own = {"sensor.main_line_uptime_24_h", "sensor.main_line_uptime_7_days"}
+    for where, text in blocks():
+        for entity_id in set(ENTITY_ID.findall(text)) - own:
+            assert hass.states.get(entity_id), f"{where}: {entity_id}"
+
+
+@of_kind("automation")
+async def test_automations(
+    hass: HomeAssistant,
+    portal: Portal,
+    office: MockConfigEntry,
+    told: list[ServiceCall],
+    wait: Poll,
+    caplog: pytest.LogCaptureFixture,
+    document: dict[str, Any],
+) -> None:
+    """Each does something in an hour in which everything happens, and without an error."""
+    for component in ("homeassistant", "conversation"):
+        assert await async_setup_component(hass, component, {})
+    assert await async_setup_component(hass, "automation", {"automation": document})
+    await hass.async_block_till_done()
+    (automation,) = hass.states.async_all("automation")
+    assert automation.state == "on"
+
+    async def minutes(count: int) -> None:
+        for _ in range(count * 4):
+            await wait(15)
+
+    await minutes(2)
+    for reg_id in (MAIN, SALES):
+        portal.lines[reg_id].drop(403, "Forbidden")
+    await minutes(6)
+    heard = []
+    if document["triggers"][0]["trigger"] == "conversation":
+        answer = await conversation.async_converse(
+            hass, "which telephone lines are down", None, Context()
+        )
+        heard.append(answer.response.speech["plain"]["speech"])
+    for reg_id in (MAIN, SALES):
+        portal.lines[reg_id].recover()
+    await minutes(3)
+    portal.fault(FAULTS["nginx_502"])
+    await minutes(20)
+    heard += [f"{call.data['title']} {call.data['message']}" for call in told]
+    assert heard
+    for text in heard:
+        assert re.search(r"Main line|Sales|lines|Bitrix24|линия", text), text
+        assert not re.search(r"None|unknown|unavailable", text), text
+    assert not [r for r in caplog.records if r.levelname == "ERROR"]
+    await hass.services.async_call(
+        "automation", "turn_off", {"entity_id": "all"}, blocking=True
+    )
+
+
+@of_kind("script")
+async def test_scripts(
+    hass: HomeAssistant,
+    portal: Portal,
+    office: MockConfigEntry,
+    told: list[ServiceCall],
+    document: dict[str, Any],
+) -> None:
+    """Each runs, and tells what the portal says at this moment."""
+    assert await async_setup_component(hass, "script", {"script": {"copied": document}})
+    portal.lines[MAIN].drop(403, "Forbidden")
+    await hass.services.async_call("script", "copied", blocking=True)
+    (call,) = told
+    assert "Main line: error" in call.data["message"]
+    assert "Sales: success" in call.data["message"]
+
+
+@of_kind("card", "dashboard")
+async def test_cards(
+    hass: HomeAssistant,
+    portal: Portal,
+    office: MockConfigEntry,
+    poll: Poll,
+    document: dict[str, Any],
+) -> None:
+    """Home Assistant's frontend has each card; what a template says is sensible."""
+    (words,) = (
+        Path(hass_frontend.__file__).parent / "static/translations/lovelace"
+    ).glob("en-????????????????????????????????.json")
+    editors = await hass.async_add_executor_job(lambda: json.loads(words.read_text()))
+    key = "ui.panel.lovelace.editor.card.{}.name"
+    kinds = {kind for kind in values(document, "type") if isinstance(kind, str)}
+    kinds -= {"sections"}  # not a card, but a view
+    assert kinds
+    for kind in kinds:
+        assert kind == "custom:uptime-card" or key.format(kind) in editors, kind
+    for content in values(document, "content"):
+        template = Template(content, hass)
+        assert template.async_render().strip() == "All lines are registered."
+        portal.lines[SALES].drop()
+        portal.remove_line(SUPPORT)
+        await poll(4)
+        shown = template.async_render()
+        assert "**Sales**: Not registered" in shown
+        assert "**Support**: unavailable" in shown
+        assert "Main line" not in shown
+        assert "registered." not in shown
+
+
+# The sensors of `history_stats` have a timer that nothing ends.
+@pytest.mark.parametrize("expected_lingering_timers", [True])
+@of_kind("configuration")
+async def test_configuration(
+    recorder_mock: object,
+    hass: HomeAssistant,
+    portal: Portal,
+    document: dict[str, Any],
+) -> None:
+    """What goes into configuration.yaml makes sensors that know something."""
+    assert await async_setup_component(hass, "sensor", document)
+    await set_up_office(hass, portal)
+    await async_wait_recording_done(hass)
+    names = [sensor["name"] for sensor in document["sensor"]]
+    assert names
+    for name in names:
+        entity_id = f"sensor.{name.lower().replace(' ', '_')}"
+        await async_update_entity(hass, entity_id)
+        assert float(state_of(hass, entity_id)) >= 0
+
+
+async def test_the_answer_of_the_action(
+    hass: HomeAssistant, portal: Portal, office: MockConfigEntry
+) -> None:
+    """The answer that the documents show is of the shape that there is."""
+    text = (ROOT / "docs" / "entities.md").read_text()
+    (shown,) = re.findall(r"^```json\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    expected = json.loads(shown)["registrations"]
+    portal.lines[MAIN].drop(403, "Forbidden")
+    portal.remove_line(SALES)
+    answer = await hass.services.async_call(
+        DOMAIN,
+        "get_registration_status",
+        {"config_entry_id": office.entry_id, "reg_ids": [int(r) for r in expected]},
+        blocking=True,
+        return_response=True,
+    )
+    assert answer
+    real: Any = answer["registrations"]
+    for reg_id, line in expected.items():
+        line.pop("last_updated", None)
+        assert line.items() <= real[reg_id].items()
+        assert real[reg_id].keys() - line.keys() <= {"last_updated"}
+
+
+def test_import_links() -> None:
+    """Each blueprint has a link that imports it, and no other has."""
+    linked = set()
+    for path in DOCUMENTS:
+        for link in re.findall(
+            r"https://my\.home-assistant\.io/[^)>\s]+", path.read_text()
+        ):
+            query = parse_qs(urlsplit(link).query)
+            if "blueprint_url" in query:
+                linked.add(query["blueprint_url"][0])
+    sources = {
+        yaml.load(path.read_text(), Loader=_Blueprint)["blueprint"]["source_url"]
+        for path in ROOT.glob("blueprints/automation/*/*.yaml")
+    }
+    assert linked == sources
+    for source in sources:
+        _, _, path = source.partition("/blob/main/")
+        assert (ROOT / path).exists()
+
+
+class _Blueprint(yaml.SafeLoader):
+    """Reads blueprints, whose inputs have a tag of their own."""
+
+
+_Blueprint.add_constructor("!input", lambda loader, node: node.value)
