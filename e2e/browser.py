@@ -46,12 +46,34 @@ TIME_ZONE: Final = f"Etc/GMT-{(2 - datetime.now(UTC).hour) % 4}"
 _COLOURS: Final = 256
 _FOOT: Final = 16  # pixels left below what is shown
 _GAP: Final = 6  # CSS pixels, less than between two cards
+_SHOTS: Final = 50  # until two are alike
+# Nothing of the page behind a dialog, which would show at its corners.
+_BACKDROP: Final = (
+    "::backdrop { background: #e5e5e5 !important; opacity: 1 !important }"
+)
 # Icons of other brands would come from the internet; ours lies in the integration.
 _OTHER_BRAND: Final = re.compile(r"/api/brands/(?!.*bitrix24_sip)")
 # A key in place of its words, or a placeholder in place of what it stands for.
 _RAW: Final = re.compile(r"component\.\w+\.|\bui\.[a-z]+\.|\{\w+\}|undefined|\[object ")
 # What the frontend's connection says where a page is left while it waits for an answer.
 _LEFT: Final = "disconnected"
+# What is too long for its place and ends in dots, in a part as it is shown: in a shadow
+# root's slots are the elements that are put there.
+_CUT_OFF: Final = """(part) => {
+    const shown = (element) => {
+        if (element.shadowRoot) return [...element.shadowRoot.children];
+        const slotted = element.assignedElements?.() ?? [];
+        return slotted.length ? slotted : [...element.children];
+    };
+    const cut = (element) => [
+        ...(getComputedStyle(element).textOverflow === "ellipsis" &&
+        element.scrollWidth > element.clientWidth
+            ? [element.innerText || element.getRootNode().host?.innerText || "?"]
+            : []),
+        ...shown(element).flatMap(cut),
+    ];
+    return cut(part);
+}"""
 # Whether all pictures and icons are there and nothing is loading, shadow roots included.
 _DRAWN: Final = """() => {
     const done = (root) => [...root.querySelectorAll("*")].every((element) => {
@@ -74,7 +96,7 @@ class Look:
 
     language: str = "en"
     dark: bool = False
-    width: int = 1280
+    width: int = 1400
     height: int = 1000
     scale: float = 1
     sidebar: bool = True
@@ -163,17 +185,20 @@ class Frontend:
     ) -> None:
         """Keep a picture of a part of a page, with a margin around.
 
-        end: what it ends with, where the part goes on below. What is shown must have
-        words, not keys, and must have come to rest.
+        end: what it ends with, where the part goes on below. What is shown must be fit
+        to be read, and must have come to rest.
         """
-        words = await part.aria_snapshot()
-        if found := _RAW.search(words):
-            raise AssertionError(f"{found[0]!r} can be read on the page: {words}")
         await page.mouse.move(0, 0)
         await page.wait_for_function(_DRAWN)
-        data = b""
-        while data != (data := await _shot(page, part, end or part, margin)):
-            pass
+        await must_be_readable(part)
+        before = b""
+        for _ in range(_SHOTS):
+            data = await _shot(page, part, end or part, margin)
+            if data == before:
+                break
+            before = data
+        else:
+            raise AssertionError(f"what {name} is of does not come to rest")
         _save(data, self._pictures / f"{name}.png")
 
     async def keep_evidence(self, folder: Path, name: str) -> list[Path]:
@@ -208,6 +233,15 @@ class Frontend:
             self.errors.append(f"{message.text} ({where})")
 
 
+async def must_be_readable(part: Locator) -> None:
+    """Assert that a part of a page has words, not keys, and that none is cut off."""
+    words = await part.aria_snapshot()
+    if found := _RAW.search(words):
+        raise AssertionError(f"{found[0]!r} can be read on the page: {words}")
+    cut_off = await part.evaluate(_CUT_OFF)
+    assert not cut_off, f"cut off on the page: {cut_off}"
+
+
 async def _shot(page: Page, part: Locator, end: Locator, margin: int) -> bytes:
     """Return a screenshot from the top of a part to the bottom of what it ends with."""
     box, last = await part.bounding_box(), await end.bounding_box()
@@ -217,6 +251,7 @@ async def _shot(page: Page, part: Locator, end: Locator, margin: int) -> bytes:
     return await page.screenshot(
         animations="disabled",
         caret="hide",
+        style=_BACKDROP,
         clip={
             "x": max(box["x"] - margin, 0),
             "y": max(box["y"] - margin, 0),

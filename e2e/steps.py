@@ -11,13 +11,13 @@ from demo.entities import REGISTRATION, STATUS, portal_of
 from tests.portal import Request
 
 from . import dashboard
-from .browser import TIMEOUT
+from .browser import TIMEOUT, must_be_readable
 from .past import outages, write_past
 from .visit import DOMAIN, INTEGRATION_PAGE, INTEGRATIONS_PAGE, Visit
 
 # As the documentation's dashboard has it.
 PORTAL_TITLE: Final = "example.bitrix24.com"
-MAIN, SALES, SUPPORT, WAREHOUSE = 201001, 201002, 201003, 201004
+MAIN, SALES, SUPPORT, WAREHOUSE, FAX = 201001, 201002, 201003, 201004, 201006
 _WRONG_PAGE: Final = "https://acme.bitrix24.com/company/personal/"
 _INTERVAL: Final = 15  # seconds
 # What the lines went through in the last days.
@@ -60,6 +60,7 @@ async def add_portal(visit: Visit) -> None:
     await visit.submit(webhook=right.replace(visit.portal.code, "nobodyknows"))
     refused = f"{visit.portal_host} does not accept this webhook"
     await expect(error.get_by_text(refused)).to_be_visible()
+    await must_be_readable(flow.get_by_role("dialog").first)
 
     await visit.submit(webhook=right)
     names = flow.get_by_role("textbox", name="Device name")
@@ -183,8 +184,11 @@ async def drop_line(visit: Visit) -> None:
     tile = page.locator("hui-tile-card").filter(has_text="Sales")
     await expect(tile).to_contain_text("Registered")
     await page.evaluate("window.loadedOnce = true")
+    visit.portal.lines[FAX].recover()
     visit.portal.lines[SALES].drop(403, "Forbidden")
     await expect(tile).to_contain_text("Not registered")
+    failed = page.locator("hui-tile-card").filter(has_text="Failed lines")
+    await expect(failed).to_contain_text("2")
     failing = page.locator("hui-entity-filter-card")
     await expect(failing.filter(has_text="Failing now")).to_contain_text("Sales")
     assert await page.evaluate("window.loadedOnce"), "the page was loaded again"
@@ -209,11 +213,13 @@ async def see_dashboard_in_russian(visit: Visit) -> None:
     for line in (main, support):
         line.drop(503, "Service Unavailable")
     warehouse.recover()
+    await visit.poll_now()
     await expect(tiles).to_have_count(2)
     await expect(tiles.filter(has_text="Warehouse")).to_be_hidden()
     for line in (main, support):
         line.recover()
     warehouse.drop(403, "Forbidden")
+    await visit.poll_now()
     await expect(tiles).to_have_count(1)
     await dashboard.look_at(visit, "dashboard-ru", dashboard.LOOK_IN_RUSSIAN)
     await visit.speak("en")
@@ -246,6 +252,7 @@ async def revoked_webhook(visit: Visit) -> None:
     page, portal = visit.page, visit.portal
     await visit.go(INTEGRATIONS_PAGE)
     portal.revoke()
+    await visit.poll_now()
     card = page.locator("ha-config-flow-card")
     await expect(card).to_contain_text("Bitrix24 SIP")
     await _shows_icon(card.locator("img"))
@@ -253,6 +260,7 @@ async def revoked_webhook(visit: Visit) -> None:
     await card.get_by_role("button", name="Reconfigure").click()
     flow = visit.flow
     await expect(flow.get_by_text("Replace the webhook")).to_be_visible()
+    await must_be_readable(flow.get_by_role("dialog").first)
     await visit.submit(webhook=visit.copy_webhook())
     refused = flow.locator("ha-alert").get_by_text("does not accept this webhook")
     await expect(refused).to_be_visible()
@@ -272,6 +280,7 @@ async def missing_scope(visit: Visit) -> None:
     repairs = page.locator("ha-config-repairs-dashboard")
     await expect(repairs.get_by_text("no repairs")).to_be_visible()
     portal.scopes.discard("telephony")
+    await visit.poll_now()
     issue = repairs.get_by_text(f"The webhook of {visit.portal_host} lacks a right")
     await issue.click()
     dialog = page.locator("dialog-repairs-issue")
@@ -284,12 +293,7 @@ async def missing_scope(visit: Visit) -> None:
     await dialog.get_by_role("button", name="Close").first.click()
 
     portal.scopes.add("telephony")
-    # What would be asked within 15 minutes is asked now.
-    states = await visit.hass.states()
-    answers = next(e for e in states if e.endswith("_portal"))
-    await visit.hass.request(
-        "POST", "/api/services/homeassistant/update_entity", {"entity_id": answers}
-    )
+    await visit.poll_now()  # it would be asked within 15 minutes
     await expect(issue).to_be_hidden()
     await expect(repairs.get_by_text("no repairs")).to_be_visible()
 

@@ -91,10 +91,18 @@ class Visit:
         path = f"/api/config/config_entries/entry/{entry['entry_id']}/reload"
         await self.hass.request("POST", path)
 
+    async def poll_now(self) -> None:
+        """Have the portal asked at once, where it is not the wait that matters."""
+        states = await self.hass.states()
+        answers = next(e for e in states if e.endswith("_portal"))
+        await self.hass.request(
+            "POST", "/api/services/homeassistant/update_entity", {"entity_id": answers}
+        )
+
     async def picture_of_dialog(self, name: str, dialog: Locator) -> None:
-        """Keep a picture of a dialog."""
+        """Keep a picture of a dialog, on an even ground."""
         part = dialog.get_by_role("dialog").first
-        await self.frontend.picture(name, self.page, part)
+        await self.frontend.picture(name, self.page, part, margin=16)
 
     def must_not_tell(self, text: str, where: str) -> None:
         """Fail where a text holds a part of a webhook's secret."""
