@@ -15,6 +15,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from custom_components.bitrix24_sip import PLATFORMS
 from custom_components.bitrix24_sip.const import DOMAIN
+from custom_components.bitrix24_sip.coordinator import Turn
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
 from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.core import Event, HomeAssistant, callback
@@ -638,11 +639,14 @@ async def test_a_line_is_shown_whatever_another_listener_does(
         raise RuntimeError("no")
 
     coordinator = entry.runtime_data
-    remove = [coordinator.async_add_listener(fail, reg_id) for reg_id in (MAIN, 7)]
+    remove = [
+        coordinator.async_add_listener(fail, (Turn.LINE_DETAILS, reg_id))
+        for reg_id in (MAIN, 7)
+    ]
     portal.lines[MAIN].drop()
     portal.lines[SALES].drop()
     await poll()
-    assert caplog.text.count("Unexpected error updating line") == 1
+    assert caplog.text.count("an entity was not updated") == 1
     for name in ("main_line", "sales"):
         assert state_of(hass, f"binary_sensor.{name}_registration") == "off"
     for remove_one in remove:
@@ -650,7 +654,7 @@ async def test_a_line_is_shown_whatever_another_listener_does(
     caplog.clear()
     portal.lines[MAIN].recover()
     await poll()
-    assert "Unexpected" not in caplog.text
+    assert "not updated" not in caplog.text
     assert state_of(hass, REGISTRATION) == "on"
 
 

@@ -13,7 +13,8 @@ from .entity import portal_device_info
 from .issues import async_delete_issues
 from .services import async_setup_services
 
-PLATFORMS = [Platform.BINARY_SENSOR, Platform.EVENT, Platform.SENSOR]
+# As in `Turn`: when a portal is loaded, too, what explains is there before what alarms.
+PLATFORMS = [Platform.SENSOR, Platform.BINARY_SENSOR, Platform.EVENT]
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 

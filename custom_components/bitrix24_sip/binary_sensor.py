@@ -13,7 +13,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .bitrix24 import SipRegistration
-from .coordinator import Bitrix24SipConfigEntry
+from .coordinator import Bitrix24SipConfigEntry, Turn
 from .entity import (
     LineEntity,
     PortalEntity,
@@ -22,6 +22,7 @@ from .entity import (
     connector_known,
     lines_known,
 )
+from .grace import LineState
 
 PARALLEL_UPDATES = 0  # the coordinator is the only one to ask
 
@@ -72,12 +73,15 @@ async def async_setup_entry(
     """Add the binary sensors of a portal and of its lines."""
     coordinator = entry.runtime_data
     async_add_entities(
-        PortalBinarySensor(coordinator, description) for description in PORTAL
+        PortalBinarySensor(coordinator, description, Turn.PORTAL_STATE)
+        for description in PORTAL
     )
     add_line_entities(
         entry,
         async_add_entities,
-        lambda reg_id: [LineBinarySensor(coordinator, REGISTRATION, reg_id)],
+        lambda reg_id: [
+            LineBinarySensor(coordinator, REGISTRATION, reg_id, Turn.LINE_REGISTRATION)
+        ],
     )
 
 
@@ -97,9 +101,9 @@ class LineBinarySensor(LineEntity[bool], BinarySensorEntity):
     """Whether a line is registered."""
 
     @override
-    def _value(self, registration: SipRegistration) -> bool | None:
+    def _value(self, state: LineState, registration: SipRegistration) -> bool | None:
         """Return whether the line is registered, None where that is not settled yet."""
-        return self._line_state.connected
+        return state.connected
 
     @property
     @override

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from functools import partial
 from time import monotonic
 from typing import Any, override
@@ -88,6 +89,25 @@ class LastPoll:
     with_connector: bool = False
 
 
+class Turn(Enum):
+    """Whose turn it is to be told of an update: what explains it, then what alarms.
+
+    Home Assistant runs the first steps of an automation within the write of the state
+    that triggers it, and a message must find there why a line failed.
+    """
+
+    LINE_DETAILS = auto()
+    LINE_STATUS = auto()
+    LINE_REGISTRATION = auto()
+    PORTAL_DETAILS = auto()
+    PORTAL_STATE = auto()
+    LINE_EVENT = auto()
+
+
+# What an entity listens to: a line's changes by its REG_ID, or (None) every update.
+type EntityContext = tuple[Turn, int | None]
+
+
 class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
     """Polls one portal."""
 
@@ -126,7 +146,9 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         self._introduced: set[int] = set()
         self._awake: list[int] = []  # the lines that the last poll was about
         self._not_known: frozenset[int] = frozenset()
-        self._line_listeners: dict[int, list[CALLBACK_TYPE]] = {}
+        self._entities: dict[Turn, dict[int | None, list[CALLBACK_TYPE]]] = {
+            turn: {} for turn in Turn
+        }
         self._told: dict[int, LineState] = {}  # what they were told last
         # When what is due next, on the monotonic clock.
         self._all_due = self._lines_due = self._connector_due = 0.0
@@ -165,19 +187,21 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
     def async_add_listener(
         self, update_callback: CALLBACK_TYPE, context: Any = None
     ) -> Callable[[], None]:
-        """Listen to every update or, with a REG_ID as context, to changes of a line."""
+        """Listen to every update, or as the `EntityContext` of an entity says."""
         if context is None:
             return super().async_add_listener(update_callback)
-        self._line_listeners.setdefault(context, []).append(update_callback)
-        return partial(self._remove_line_listener, context, update_callback)
+        turn, reg_id = context
+        self._entities[turn].setdefault(reg_id, []).append(update_callback)
+        return partial(self._remove_entity, context, update_callback)
 
     @callback
-    def _remove_line_listener(self, reg_id: int, listener: CALLBACK_TYPE) -> None:
-        """Listen to a line no more."""
-        listeners = self._line_listeners[reg_id]
+    def _remove_entity(self, context: EntityContext, listener: CALLBACK_TYPE) -> None:
+        """Tell an entity no more."""
+        turn, reg_id = context
+        listeners = self._entities[turn][reg_id]
         listeners.remove(listener)
         if not listeners:
-            del self._line_listeners[reg_id]
+            del self._entities[turn][reg_id]
 
     @callback
     @override
@@ -188,14 +212,19 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         """
         super().async_update_listeners()
         told, self._told = self._told, self.data.lines
-        for reg_id, state in self._told.items():
-            if state is told.get(reg_id):
-                continue
-            for listener in tuple(self._line_listeners.get(reg_id, ())):
-                try:
-                    listener()
-                except Exception:
-                    self.logger.exception("Unexpected error updating line %s", reg_id)
+        changed: list[int | None] = [None]
+        changed += [r for r, s in self._told.items() if s is not told.get(r)]
+        listeners = [
+            listener
+            for entities in self._entities.values()
+            for reg_id in changed
+            for listener in entities.get(reg_id, ())
+        ]
+        for listener in listeners:
+            try:
+                listener()
+            except Exception:
+                self.logger.exception("%s: an entity was not updated", self.name)
 
     @override
     async def async_request_refresh(self) -> None:
@@ -257,10 +286,11 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
 
     def _polled(self) -> list[int]:
         """Return the lines to poll: all but those whose entities are all disabled."""
+        enabled = set[int | None]().union(*self._entities.values())
         return [
             reg_id
             for reg_id in self._trackers
-            if reg_id in self._line_listeners or reg_id not in self._introduced
+            if reg_id in enabled or reg_id not in self._introduced
         ]
 
     def _take(self, answers: Answers, poll: LastPoll) -> None:

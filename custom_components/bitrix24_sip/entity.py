@@ -16,9 +16,12 @@ from .const import CONF_WEBHOOK, DOMAIN
 from .coordinator import (
     Bitrix24SipConfigEntry,
     Bitrix24SipCoordinator,
+    EntityContext,
     PortalState,
+    Turn,
     line_identifier,
 )
+from .grace import LineState
 
 _MANUFACTURER = "Bitrix24"
 
@@ -67,9 +70,9 @@ class Bitrix24SipEntity[ValueT](CoordinatorEntity[Bitrix24SipCoordinator]):
         self,
         coordinator: Bitrix24SipCoordinator,
         description: EntityDescription,
-        context: int | None = None,
+        context: EntityContext,
     ) -> None:
-        """Take the coordinator; context: the REG_ID, for an entity of a line."""
+        """Take the coordinator, what the entity is, and what it listens to."""
         super().__init__(coordinator, context)
         self.entity_description = description
         self._shown = self._read()
@@ -90,7 +93,7 @@ class Bitrix24SipEntity[ValueT](CoordinatorEntity[Bitrix24SipCoordinator]):
         """Write the state if it has changed."""
         if (shown := self._read()) != self._shown:
             self._shown = shown
-            super()._handle_coordinator_update()
+            self.async_write_ha_state()
 
 
 def lines_known(state: PortalState) -> bool:
@@ -117,10 +120,13 @@ class PortalEntity[ValueT](Bitrix24SipEntity[ValueT]):
     entity_description: PortalEntityDescription
 
     def __init__(
-        self, coordinator: Bitrix24SipCoordinator, description: PortalEntityDescription
+        self,
+        coordinator: Bitrix24SipCoordinator,
+        description: PortalEntityDescription,
+        turn: Turn,
     ) -> None:
-        """Take the coordinator and what the entity is."""
-        super().__init__(coordinator, description)
+        """Take the coordinator, what the entity is, and when it is told."""
+        super().__init__(coordinator, description, (turn, None))
         entry = coordinator.config_entry
         self._attr_unique_id = f"{entry.entry_id}_{description.key}"
         self._attr_device_info = portal_device_info(entry)
@@ -141,11 +147,11 @@ class LineEntity[ValueT](Bitrix24SipEntity[ValueT]):
         coordinator: Bitrix24SipCoordinator,
         description: EntityDescription,
         reg_id: int,
+        turn: Turn,
     ) -> None:
-        """Take the coordinator, what the entity is, and the line's REG_ID."""
+        """Take the coordinator, what the entity is, of which line, and when it is told."""
         self.reg_id = reg_id
-        self._line_state = coordinator.data.lines[reg_id]
-        super().__init__(coordinator, description, reg_id)
+        super().__init__(coordinator, description, (turn, reg_id))
         entry_id = coordinator.config_entry.entry_id
         self._attr_unique_id = f"{entry_id}_{reg_id}_{description.key}"
         device = DeviceInfo(
@@ -156,7 +162,7 @@ class LineEntity[ValueT](Bitrix24SipEntity[ValueT]):
             serial_number=str(reg_id),
             via_device_id=coordinator.portal_device_id,
         )
-        if title := self._line_state.line.title:
+        if title := coordinator.data.lines[reg_id].line.title:
             device["name"] = title
         else:
             device["translation_key"] = "sip_line"
@@ -164,28 +170,19 @@ class LineEntity[ValueT](Bitrix24SipEntity[ValueT]):
         self._attr_device_info = device
 
     @abstractmethod
-    def _value(self, registration: SipRegistration) -> ValueT | None:
+    def _value(self, state: LineState, registration: SipRegistration) -> ValueT | None:
         """Return the entity's value, while the line is known."""
 
     @override
     def _read(self) -> tuple[bool, ValueT | None]:
         """Return whether the line is known, and the entity's value."""
-        registration = self._line_state.registration
-        if registration is None:
+        state = self.coordinator.data.lines.get(self.reg_id)
+        if state is None or (registration := state.registration) is None:
             return False, None
-        return True, self._value(registration)
+        return True, self._value(state, registration)
 
     @override
     async def async_added_to_hass(self) -> None:
         """Show what has become of the line since the entity was made."""
         await super().async_added_to_hass()
-        lines = self.coordinator.data.lines
-        self._line_state = lines.get(self.reg_id, self._line_state)
         self._shown = self._read()
-
-    @callback
-    @override
-    def _handle_coordinator_update(self) -> None:
-        """Take what the line is now: it has changed."""
-        self._line_state = self.coordinator.data.lines[self.reg_id]
-        super()._handle_coordinator_update()

@@ -9,8 +9,9 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import dt as dt_util
 
 from .bitrix24 import SipRegistration
-from .coordinator import Bitrix24SipConfigEntry
+from .coordinator import Bitrix24SipConfigEntry, Turn
 from .entity import LineEntity, add_line_entities
+from .grace import LineState
 
 PARALLEL_UPDATES = 0  # the coordinator is the only one to ask
 
@@ -34,7 +35,7 @@ async def async_setup_entry(
     add_line_entities(
         entry,
         async_add_entities,
-        lambda reg_id: [LineEvent(coordinator, REGISTRATION, reg_id)],
+        lambda reg_id: [LineEvent(coordinator, REGISTRATION, reg_id, Turn.LINE_EVENT)],
     )
 
 
@@ -56,15 +57,15 @@ class LineEvent(LineEntity[bool], EventEntity):
         return True
 
     @override
-    def _value(self, registration: SipRegistration) -> bool | None:
+    def _value(self, state: LineState, registration: SipRegistration) -> bool | None:
         """Return whether the line is registered."""
-        return self._line_state.connected
+        return state.connected
 
     @override
     async def async_added_to_hass(self) -> None:
         """Take up an outage that was there before a restart, to know how long it is."""
         await super().async_added_to_hass()
-        self._connected = self._line_state.connected
+        _, self._connected = self._shown
         if self.state and self.state_attributes["event_type"] == FAILED:
             self._failed_at = dt_util.parse_datetime(self.state)
 
@@ -72,7 +73,7 @@ class LineEvent(LineEntity[bool], EventEntity):
     @override
     def _handle_coordinator_update(self) -> None:
         """Fire if the line's settled state has changed."""
-        self._line_state = state = self.coordinator.data.lines[self.reg_id]
+        state = self.coordinator.data.lines[self.reg_id]
         before, connected = self._connected, state.connected
         if connected is None or state.registration is None or connected == before:
             return

@@ -16,7 +16,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .bitrix24 import RegistrationStatus, SipRegistration
-from .coordinator import Bitrix24SipConfigEntry
+from .coordinator import Bitrix24SipConfigEntry, Turn
 from .entity import (
     LineEntity,
     PortalEntity,
@@ -25,6 +25,7 @@ from .entity import (
     connector_known,
     lines_known,
 )
+from .grace import LineState
 
 PARALLEL_UPDATES = 0  # the coordinator is the only one to ask
 
@@ -36,6 +37,7 @@ class LineSensorDescription(SensorEntityDescription):
     """A sensor of a line."""
 
     value_fn: Callable[[SipRegistration], SensorValue | None]
+    turn: Turn = Turn.LINE_DETAILS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,14 +45,8 @@ class PortalSensorDescription(PortalEntityDescription, SensorEntityDescription):
     """A sensor of a portal."""
 
 
+# In this order they are there when a portal is loaded: see `Turn`.
 LINE = (
-    LineSensorDescription(
-        key="status",
-        translation_key="status",
-        device_class=SensorDeviceClass.ENUM,
-        options=[status.value for status in RegistrationStatus],
-        value_fn=lambda registration: registration.status,
-    ),
     LineSensorDescription(
         key="status_code",
         translation_key="status_code",
@@ -69,6 +65,14 @@ LINE = (
         device_class=SensorDeviceClass.TIMESTAMP,
         entity_category=EntityCategory.DIAGNOSTIC,
         value_fn=lambda registration: registration.last_updated,
+    ),
+    LineSensorDescription(
+        key="status",
+        translation_key="status",
+        device_class=SensorDeviceClass.ENUM,
+        options=[status.value for status in RegistrationStatus],
+        value_fn=lambda registration: registration.status,
+        turn=Turn.LINE_STATUS,
     ),
 )
 
@@ -125,12 +129,16 @@ async def async_setup_entry(
 ) -> None:
     """Add the sensors of a portal and of its lines."""
     coordinator = entry.runtime_data
-    async_add_entities(PortalSensor(coordinator, description) for description in PORTAL)
+    async_add_entities(
+        PortalSensor(coordinator, description, Turn.PORTAL_DETAILS)
+        for description in PORTAL
+    )
     add_line_entities(
         entry,
         async_add_entities,
         lambda reg_id: [
-            LineSensor(coordinator, description, reg_id) for description in LINE
+            LineSensor(coordinator, description, reg_id, description.turn)
+            for description in LINE
         ],
     )
 
@@ -153,7 +161,9 @@ class LineSensor(LineEntity[SensorValue], SensorEntity):
     entity_description: LineSensorDescription
 
     @override
-    def _value(self, registration: SipRegistration) -> SensorValue | None:
+    def _value(
+        self, state: LineState, registration: SipRegistration
+    ) -> SensorValue | None:
         """Return what the portal's answer says."""
         return self.entity_description.value_fn(registration)
 

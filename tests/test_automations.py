@@ -1,0 +1,145 @@
+"""What an automation of a user reads at the moment that it is triggered.
+
+Home Assistant runs an automation's first steps while it writes the state that triggered
+it. So what a message about a change reads must have been written before.
+"""
+
+from typing import Any
+
+import pytest
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_capture_events,
+)
+
+from custom_components.bitrix24_sip.const import DOMAIN
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
+from homeassistant.setup import async_setup_component
+
+from .conftest import MAIN, SALES, Poll
+from .portal import Portal
+
+DETAILS = {
+    "status": "sensor.main_line_status",
+    "code": "sensor.main_line_status_code",
+    "message": "sensor.main_line_error_message",
+}
+REGISTRATION = "binary_sensor.main_line_registration"
+OTHER_REGISTRATION = "binary_sensor.sales_registration"
+EVENT = "event.main_line_registration"
+
+
+async def automate(hass: HomeAssistant, trigger: str, *read: str) -> list[Any]:
+    """Make an automation that reads entities when another changes; return its events."""
+    automation = {
+        "triggers": {"trigger": "state", "entity_id": trigger},
+        "actions": {
+            "event": "told",
+            "event_data": {
+                "read": [f"{{{{ states('{entity}') }}}}" for entity in read]
+            },
+        },
+    }
+    assert await async_setup_component(hass, "automation", {"automation": automation})
+    await hass.async_block_till_done()
+    return async_capture_events(hass, "told")
+
+
+@pytest.mark.parametrize("trigger", [REGISTRATION, EVENT, DETAILS["status"]])
+@pytest.mark.parametrize("renamed", [False, True])
+async def test_a_line_is_told_with_its_reason(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    poll: Poll,
+    trigger: str,
+    renamed: bool,
+) -> None:
+    """Whatever triggers finds the reason there, also where its entity was renamed."""
+    code, message = DETAILS["code"], DETAILS["message"]
+    if renamed:
+        registry = er.async_get(hass)
+        for entity in (code, message):
+            registry.async_update_entity(entity, new_entity_id=f"{entity}_2")
+        await hass.async_block_till_done()
+        code, message = f"{code}_2", f"{message}_2"
+    told = await automate(hass, trigger, code, message)
+    portal.lines[MAIN].drop(403, "Forbidden")
+    await poll()
+    assert [event.data["read"] for event in told] == [[403, "Forbidden"]]
+    portal.lines[MAIN].recover()
+    await poll()
+    assert [event.data["read"] for event in told[1:]] == [[200, ""]]
+
+
+def portal_entity_id(
+    hass: HomeAssistant, entry: MockConfigEntry, platform: str, key: str
+) -> str:
+    """Return the ID of an entity of the portal."""
+    entity_id = er.async_get(hass).async_get_entity_id(
+        platform, DOMAIN, f"{entry.entry_id}_{key}"
+    )
+    assert entity_id
+    return entity_id
+
+
+async def test_the_event_comes_last(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll
+) -> None:
+    """Whoever hears of a failure finds all lines, and the portal's, as they are now."""
+    read = (
+        DETAILS["status"],
+        REGISTRATION,
+        OTHER_REGISTRATION,
+        portal_entity_id(hass, entry, "sensor", "failed_lines"),
+        portal_entity_id(hass, entry, "binary_sensor", "lines"),
+    )
+    told = await automate(hass, EVENT, *read)
+    portal.lines[MAIN].drop()
+    portal.lines[SALES].drop()
+    await poll()
+    assert [event.data["read"] for event in told] == [["error", "off", "off", 2, "on"]]
+
+
+@pytest.mark.parametrize(
+    ("platform", "key"),
+    [
+        ("sensor", "registered_lines"),
+        ("sensor", "failed_lines"),
+        ("binary_sensor", "lines"),
+    ],
+)
+async def test_the_portal_is_told_after_its_lines(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    poll: Poll,
+    platform: str,
+    key: str,
+) -> None:
+    """A message about the portal can name the lines that it is about."""
+    read = (REGISTRATION, OTHER_REGISTRATION, DETAILS["message"])
+    told = await automate(hass, portal_entity_id(hass, entry, platform, key), *read)
+    portal.lines[MAIN].drop(403, "Forbidden")
+    portal.lines[SALES].drop()
+    await poll()
+    assert [event.data["read"] for event in told] == [["off", "off", "Forbidden"]]
+
+
+@pytest.mark.parametrize("trigger", [REGISTRATION, DETAILS["status"]])
+async def test_a_line_that_is_down_when_its_portal_is_loaded(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    poll: Poll,
+    trigger: str,
+) -> None:
+    """What a reload triggers finds the reason, too."""
+    portal.lines[MAIN].drop(403, "Forbidden")
+    await poll()
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    told = await automate(hass, trigger, DETAILS["code"], DETAILS["message"])
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    assert [event.data["read"] for event in told] == [[403, "Forbidden"]]
