@@ -375,8 +375,8 @@ def parse_time(value: Any) -> datetime | None:
 
 def clean(text: str, length: int) -> str:
     """Return text on one line without control characters, cut to a length."""
-    if not text or (text.isascii() and text.isalnum() and len(text) <= length):
-        return text
+    if len(text) <= length and text.isprintable() and text == " ".join(text.split()):
+        return text  # as almost always
     text = _NOT_SHOWN.sub(" ", text[: length * 4]).strip()
     # Half a surrogate pair can stand in JSON, but in no state and in no file.
     text = text.encode("utf-8", "replace").decode()
