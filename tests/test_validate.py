@@ -598,9 +598,20 @@ def test_what_is_broken_is_found(
     assert not any("\n" in line for line in lines)
 
 
+def released(root: Path) -> None:
+    """Leave nothing in the changelog that waits for a version."""
+    file = root / "CHANGELOG.md"
+    text = file.read_text(encoding="utf-8")
+    head, unreleased, rest = text.partition("## [Unreleased]\n")
+    assert unreleased
+    _, version, released = rest.partition("\n## [")
+    file.write_text(head + unreleased + version + released, encoding="utf-8")
+
+
 def test_a_tag_is_that_of_the_manifest(copy: Path) -> None:
     """A release is refused under another version's tag."""
     set_json(MANIFEST, "version", to="1.2.3")(copy)
+    released(copy)
 
     wrong = [str(finding) for finding in check_tag(Project(copy), "v1.2.4")]
 
@@ -612,6 +623,7 @@ def test_a_tag_is_that_of_the_manifest(copy: Path) -> None:
 def test_a_release_leaves_nothing_unreleased(copy: Path) -> None:
     """A release is refused while changes wait for a version."""
     version = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))["version"]
+    released(copy)
     replace("CHANGELOG.md", "## [Unreleased]\n", "## [Unreleased]\n\n- New.\n")(copy)
 
     assert section(Project(copy), "Unreleased") == "- New."
