@@ -66,7 +66,10 @@ class Ours(Variant):
     def prepare(self) -> None:
         """Make the client."""
         client = Bitrix24Client(
-            self.session, Webhook.parse(self.webhook), json_loads=orjson.loads
+            self.session,
+            Webhook.parse(self.webhook),
+            json_loads=orjson.loads,
+            json_dumps=orjson.dumps,
         )
         self._telephony = Telephony(client)
 

@@ -7,6 +7,7 @@ import aiohttp
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_create_clientsession
+from homeassistant.helpers.json import json_bytes
 from homeassistant.loader import async_get_integration
 from homeassistant.util.json import json_loads
 
@@ -48,5 +49,9 @@ async def _async_client(
     integration = await async_get_integration(hass, DOMAIN)
     user_agent = f"HomeAssistant-Bitrix24SIP/{integration.version}"
     return Bitrix24Client(
-        session, webhook, user_agent=user_agent, json_loads=json_loads
+        session,
+        webhook,
+        user_agent=user_agent,
+        json_loads=json_loads,
+        json_dumps=json_bytes,
     )

@@ -23,7 +23,11 @@ def client(session: aiohttp.ClientSession, portal: Portal) -> Bitrix24Client:
     """Provide a client of the portal. It reads JSON as it does in Home Assistant."""
     webhook = Webhook.parse(portal.webhook)
     return Bitrix24Client(
-        session, webhook, user_agent="test/1.0", json_loads=orjson.loads
+        session,
+        webhook,
+        user_agent="test/1.0",
+        json_loads=orjson.loads,
+        json_dumps=orjson.dumps,
     )
 
 

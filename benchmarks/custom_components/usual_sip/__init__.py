@@ -23,6 +23,7 @@ from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
+from homeassistant.helpers.json import json_bytes
 from homeassistant.helpers.update_coordinator import (
     CoordinatorEntity,
     DataUpdateCoordinator,
@@ -67,6 +68,7 @@ class UsualCoordinator(DataUpdateCoordinator[UsualData]):
                 async_get_clientsession(hass),
                 Webhook.parse(entry.data["webhook"]),
                 json_loads=json_loads,
+                json_dumps=json_bytes,
             )
         )
         self.lines: dict[int, SipLine] = {}

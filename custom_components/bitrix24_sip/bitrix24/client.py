@@ -96,17 +96,19 @@ class Bitrix24Client:
         *,
         user_agent: str = "bitrix24-sip",
         json_loads: Callable[[str], Any] = json.loads,
+        json_dumps: Callable[[Any], bytes] = lambda body: json.dumps(body).encode(),
     ) -> None:
         """Take the session, which should keep no cookies, and the webhook.
 
-        json_loads: a faster reader of JSON, which raises ValueError for what it cannot
-        read; the standard library's has the last word then.
+        json_loads, json_dumps: a faster reader and writer of JSON. What the reader
+        cannot read (ValueError), the standard library's tries once more.
         """
         self.webhook = webhook
         self.statistics = Statistics()
         self.operating: dict[str, OperatingTime] = {}
         self._session = session
         self._json_loads = json_loads
+        self._json_dumps = json_dumps
         self._headers = {
             "Accept": "application/json",
             "Content-Type": "application/json",
@@ -147,21 +149,23 @@ class Bitrix24Client:
             _by_key(parts.get(part))
             for part in ("result", "result_error", "result_time")
         )
+        answered: dict[str, Any] = {}
+        failed: dict[str, str] = {}
         blocks: dict[str, list[Any]] = {}
-        for key, block in times.items():
-            if command := commands.get(key):
-                blocks.setdefault(_method(command), []).append(block)
+        for key, command in commands.items():
+            method, _, _ = command.partition("?")
+            blocks.setdefault(method, []).append(times.get(key))
+            if key in results and key not in failures:
+                answered[key] = results[key]
+            else:
+                failed[key] = method
         for method, of_method in blocks.items():
             self._note_operating_time(method, of_method)
-        answer = BatchAnswer({}, {})
-        for key, command in commands.items():
-            if key in results and key not in failures:
-                answer.results[key] = results[key]
-            else:
-                answer.errors[key] = self._counted(
-                    self._command_error(failures.get(key), _method(command))
-                )
-        return answer
+        errors = {
+            key: self._counted(self._command_error(failures.get(key), method))
+            for key, method in failed.items()
+        }
+        return BatchAnswer(answered, errors)
 
     def _command_error(self, failure: Any, method: str) -> Bitrix24Error:
         """Return the error of one command of a batch."""
@@ -198,7 +202,7 @@ class Bitrix24Client:
 
         The object has a `result` and no error.
         """
-        data = json.dumps(body).encode()
+        data = self._json_dumps(body)
         async with self._one_at_a_time:
             ends = monotonic() + seconds
             pauses = iter(RETRY_PAUSES)
@@ -381,11 +385,6 @@ def _number(value: Any) -> float | None:
     except TypeError, ValueError, OverflowError:
         return None
     return number if math.isfinite(number) and number >= 0.0 else None
-
-
-def _method(command: str) -> str:
-    """Return the method of a command of a batch."""
-    return command.partition("?")[0]
 
 
 def _by_key(part: Any) -> dict[str, Any]:

@@ -107,14 +107,18 @@ class BatchPlanner:
         had no time for come first.
         """
         size, now = self.size(seconds), monotonic()
-        ordered = sorted(reg_ids, key=lambda reg_id: reg_id not in self._not_reached)
-        self._not_reached.clear()
-        together = [r for r in ordered if r not in self._suspects]
+        ordered = list(reg_ids)
+        if self._not_reached:
+            ordered.sort(key=lambda reg_id: reg_id not in self._not_reached)
+            self._not_reached.clear()
+        together = ordered
         due: list[int] = []
         postponed: list[int] = []
-        for reg_id in ordered:
-            if suspect := self._suspects.get(reg_id):
-                (due if suspect.rests_until <= now else postponed).append(reg_id)
+        if self._suspects:
+            together = [r for r in ordered if r not in self._suspects]
+            for reg_id in ordered:
+                if suspect := self._suspects.get(reg_id):
+                    (due if suspect.rests_until <= now else postponed).append(reg_id)
         requests: list[list[int]] = []
         if extras:
             room = max(0, size - extras)
@@ -138,6 +142,8 @@ class BatchPlanner:
         hung = silent if seconds >= HANGS_SECONDS else ()
         if not hung:
             self._learn(seconds / commands)
+            if not self._suspects:
+                return
         for reg_id in reg_ids:
             if reg_id in hung:
                 self._suspects.setdefault(reg_id, _Suspect()).hangs()

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 import html
 import re
 from time import monotonic
@@ -55,6 +56,9 @@ class RegistrationStatus(StrEnum):
     ERROR = "error"
     IN_PROGRESS = "in_progress"
     WAIT = "wait"
+
+
+_DOCUMENTED = frozenset(status.value for status in RegistrationStatus)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +181,7 @@ class Telephony:
         what failed has its error in the answer.
         """
         reg_ids = list(reg_ids)
-        keys = {reg_id: _key(reg_id) for reg_id in reg_ids}
+        keys = {reg_id: _command(reg_id)[0] for reg_id in reg_ids}
         extras: dict[str, str] = {}
         if with_lines:
             extras["lines"] = LINES_METHOD
@@ -195,7 +199,7 @@ class Telephony:
         failure: Bitrix24Error | None = None
         for at, chunk in enumerate(plan.requests):
             commands = dict(extras) if at == 0 else {}
-            commands |= {keys[r]: f"{STATUS_METHOD}?REG_ID={r}" for r in chunk}
+            commands.update(map(_command, chunk))
             left = ends - monotonic()
             if failure or left < SHORTEST_REQUEST:
                 errors |= dict.fromkeys(commands, failure or RequestTimeout())
@@ -216,8 +220,8 @@ class Telephony:
                 answered = True
                 results |= answer.results
                 errors |= answer.errors
-                silent = {r for r in chunk if keys[r] in answer.errors}
                 took = monotonic() - begun
+                silent = {r for r in chunk if keys[r] in answer.errors}
                 self.planner.answered(chunk, silent, len(commands), took)
         self.samples |= {key: results[key] for key in extras if key in results}
         if errors:
@@ -269,9 +273,13 @@ def _raise_common_failure(failures: list[Bitrix24Error | None], answered: bool) 
         raise first
 
 
-def _key(reg_id: int) -> str:
-    """Return a batch's key for a registration; not a number, which PHP would renumber."""
-    return f"s{reg_id}"
+@lru_cache(maxsize=4096)
+def _command(reg_id: int) -> tuple[str, str]:
+    """Return a batch's key and command for a registration, the same at every poll.
+
+    The key is no number: PHP would renumber those.
+    """
+    return f"s{reg_id}", f"{STATUS_METHOD}?REG_ID={reg_id}"
 
 
 def _parsed(key: str, results: dict[str, Any], errors: dict[str, Bitrix24Error]) -> Any:
@@ -293,18 +301,20 @@ def parse_registration(result: Any, reg_id: int) -> SipRegistration:
         raise UnexpectedAnswer
     word = result.get("STATUS_RESULT")
     answered_id = result.get("REG_ID")
-    if not isinstance(word, str) or not (word := clean(word, 64).lower()):
+    if not isinstance(word, str):
+        raise UnexpectedAnswer
+    if word not in _DOCUMENTED and not (word := clean(word, 64).lower()):
         raise UnexpectedAnswer
     if answered_id is not None and parse_int(answered_id) != reg_id:
         raise UnexpectedAnswer
     code = parse_int(result.get("STATUS_CODE"))
     message = result.get("ERROR_MESSAGE")
     return SipRegistration(
-        reg_id=reg_id,
-        status_result=word,
-        status_code=code if code is not None and 100 <= code <= 999 else None,
-        error_message=clean(message, MAX_MESSAGE) if isinstance(message, str) else "",
-        last_updated=parse_time(result.get("LAST_UPDATED")),
+        reg_id,
+        word,
+        code if code is not None and 100 <= code <= 999 else None,
+        clean(message, MAX_MESSAGE) if message and isinstance(message, str) else "",
+        parse_time(result.get("LAST_UPDATED")),
     )
 
 
