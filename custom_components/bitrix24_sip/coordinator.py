@@ -392,23 +392,30 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
                 translation_key=error.reason,
                 translation_placeholders=placeholders,
             )
-        pause: float | None
-        if isinstance(error, LastingError):
-            pause = _REASON_PAUSES.get(error.reason, _LASTING_PAUSE)
-        elif isinstance(error, Throttled):
-            pause = error.retry_after or _THROTTLED_PAUSE
-        elif isinstance(error, RequestTimeout):
-            pause = min(SOON, self.chosen_interval)
-        else:
-            pause = error.retry_after
-        if pause is not None:
-            pause = min(max(pause, MIN_SCAN_INTERVAL), _LONGEST_PAUSE)
         return UpdateFailed(
             translation_domain=DOMAIN,
             translation_key=error.reason,
             translation_placeholders=placeholders,
-            retry_after=pause,
+            retry_after=self._pause_after(error),
         )
+
+    def _pause_after(self, error: Bitrix24Error) -> float | None:
+        """Return the seconds to the next poll, None for the usual ones.
+
+        Until a first poll was answered it is Home Assistant that tries again, soon and
+        ever more rarely, and only what the portal itself said keeps it from that.
+        """
+        pause = error.retry_after
+        if self._begun:
+            if isinstance(error, LastingError):
+                pause = _REASON_PAUSES.get(error.reason, _LASTING_PAUSE)
+            elif isinstance(error, Throttled):
+                pause = pause or _THROTTLED_PAUSE
+            elif isinstance(error, RequestTimeout):
+                pause = min(SOON, self.chosen_interval)
+        if pause is None:
+            return None
+        return min(max(pause, MIN_SCAN_INTERVAL), _LONGEST_PAUSE)
 
     @property
     def _operating(self) -> OperatingTime | None:
