@@ -173,7 +173,7 @@ async def use_blueprint(visit: Visit) -> None:
     await minutes.fill("1")
     await minutes.press("Tab")
     await page.get_by_role("button", name="Save").click()
-    await expect(page.get_by_role("button", name="Traces")).to_be_visible()
+    await expect(page.get_by_text("Traces", exact=True)).to_be_visible()
 
 
 async def drop_line(visit: Visit) -> None:
