@@ -8,6 +8,8 @@ import matplotlib as mpl
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
+from custom_components.bitrix24_sip.bitrix24.pacing import OPERATING_LIMIT
+
 from .measure import median
 
 NAMES = {
@@ -38,7 +40,9 @@ def draw(folder: Path, figures: dict[str, Any]) -> None:
     _operating(folder / "operating.png", figures["hours"]["operating"])
 
 
-def _save(path: Path, figure: Any) -> None:
+def _save(path: Path, figure: Any, axes: Any) -> None:
+    axes.grid(visible=True, which="both", alpha=0.25)
+    axes.legend(fontsize=8)
     figure.tight_layout()
     figure.savefig(path, dpi=100, metadata={"Software": None})
     plt.close(figure)
@@ -65,9 +69,7 @@ def _clients(path: Path, clients: dict[str, Any]) -> None:
         title="One poll by this client, and by what one would use in its place",
     )
     axes.set_xticks([int(size) for size in sizes], labels=sizes)
-    axes.grid(visible=True, which="both", alpha=0.25)
-    axes.legend(fontsize=8)
-    _save(path, figure)
+    _save(path, figure, axes)
 
 
 def _refresh(path: Path, refresh: dict[str, Any]) -> None:
@@ -94,9 +96,7 @@ def _refresh(path: Path, refresh: dict[str, Any]) -> None:
         ylabel="processor time of a refresh, ms",
         title="One refresh in Home Assistant",
     )
-    axes.grid(visible=True, alpha=0.25)
-    axes.legend(fontsize=8)
-    _save(path, figure)
+    _save(path, figure, axes)
 
 
 def _detection(path: Path, detection: dict[str, Any]) -> None:
@@ -119,9 +119,7 @@ def _detection(path: Path, detection: dict[str, Any]) -> None:
         ylabel="share that Home Assistant showed",
         title="One of 10 lines drops and recovers, default options",
     )
-    axes.grid(visible=True, alpha=0.25)
-    axes.legend(fontsize=8)
-    _save(path, figure)
+    _save(path, figure, axes)
 
 
 def _operating(path: Path, operating: dict[str, Any]) -> None:
@@ -135,7 +133,8 @@ def _operating(path: Path, operating: dict[str, Any]) -> None:
             width=0.4,
             label=pattern,
         )
-    axes.axhline(420, color="tab:red", label="limit by the server's default, 420 s")
+    label = f"limit by the server's default, {OPERATING_LIMIT:.0f} s"
+    axes.axhline(OPERATING_LIMIT, color="tab:red", label=label)
     axes.axhline(
         480, color="tab:red", linestyle=":", label="limit in the documentation, 480 s"
     )
@@ -145,5 +144,4 @@ def _operating(path: Path, operating: dict[str, Any]) -> None:
         title="Operating time of voximplant.sip.status at the default options",
     )
     axes.set_xticks(range(len(sizes)), labels=sizes)
-    axes.legend(fontsize=8)
-    _save(path, figure)
+    _save(path, figure, axes)

@@ -9,6 +9,8 @@ from pathlib import Path
 import platform
 from typing import Any
 
+from custom_components.bitrix24_sip.bitrix24.pacing import OPERATING_LIMIT
+
 from .measure import median, percentile
 from .plots import NAMES, OURS, PATTERNS, USUAL, sizes_of
 
@@ -342,7 +344,7 @@ def _operating(operating: dict[str, Any]) -> str:
                     f"{used['requests']:.0f}",
                     f"{used['seconds']:.0f}",
                     f"{most:.1f}",
-                    f"{most / 420 * 100:.0f} %",
+                    f"{most / OPERATING_LIMIT * 100:.0f} %",
                 )
             )
     head = (
@@ -351,7 +353,7 @@ def _operating(operating: dict[str, Any]) -> str:
         "requests",
         "operating time, s",
         "most in 10 minutes, s",
-        "of the limit (420 s)",
+        f"of the limit ({OPERATING_LIMIT:.0f} s)",
     )
     plot = "![Operating time in ten minutes](operating.png)"
     return "\n\n".join((_table(head, rows), _OPERATING, plot))

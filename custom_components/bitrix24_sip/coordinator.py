@@ -215,16 +215,17 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         changed: list[int | None] = [None]
         changed += [r for r, s in self._told.items() if s is not told.get(r)]
         listeners = [
-            listener
+            (reg_id, listener)
             for entities in self._entities.values()
             for reg_id in changed
             for listener in entities.get(reg_id, ())
         ]
-        for listener in listeners:
+        for reg_id, listener in listeners:
             try:
                 listener()
             except Exception:
-                self.logger.exception("%s: an entity was not updated", self.name)
+                about = f"line {reg_id}" if reg_id else self.name
+                self.logger.exception("Unexpected error updating %s", about)
 
     @override
     async def async_request_refresh(self) -> None:
