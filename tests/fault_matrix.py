@@ -96,6 +96,7 @@ MATRIX: Final[dict[str, Row]] = {
     "result_number": Row("not_bitrix24", BRIDGED, BRIDGED),
     "result_list": Row("not_bitrix24", BRIDGED, BRIDGED),
     "cut": _NO_CONNECTION,
+    "not_http": _ODD,
     "truncated": _NO_CONNECTION,
     "redirect_login": _ODD,
     "redirect_same_host": _ODD,

@@ -32,6 +32,7 @@ from .portal_faults import (
     Fault,
     Hang,
     Huge,
+    NotHttp,
     Redirect,
     Result,
     Rewrite,
@@ -843,6 +844,10 @@ class Portal:
             case Cut():
                 assert request.transport
                 request.transport.abort()
+            case NotHttp():
+                assert isinstance(request.transport, asyncio.WriteTransport)
+                request.transport.write(b"SSH-2.0-OpenSSH_9.2\r\n")
+                request.transport.close()
             case Truncated():
                 return await self._stream(
                     request, b'{"result":{"reg201001":"\\u041e', 999

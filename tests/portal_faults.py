@@ -54,6 +54,11 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
+class NotHttp:
+    """The greeting of some other service, as on a port that is not the portal's."""
+
+
+@dataclass(frozen=True, slots=True)
 class Truncated:
     """Less than was promised, then the connection is closed."""
 
@@ -91,6 +96,7 @@ type Fault = (
     | Slow
     | Hang
     | Cut
+    | NotHttp
     | Truncated
     | Endless
     | Huge
@@ -207,6 +213,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
     "result_number": Result(1),
     "result_list": Result([1, 2]),
     "cut": Cut(),
+    "not_http": NotHttp(),
     "truncated": Truncated(),
     "redirect_login": Redirect("/auth/?backurl=%2F"),
     "redirect_same_host": Redirect("/elsewhere{path}"),

@@ -47,9 +47,9 @@ OPERATING_WINDOW = 600.0  # seconds over which the portal sums operating time
 class OperatingTime:
     """Server time that a method used in the last 10 minutes, as the portal reports it.
 
-    seconds: used; per_call: what a call adds, at most, by the latest ones; resets_at:
-    when the oldest minute of it leaves the sum, on this machine's monotonic clock, so
-    that the portal's own clock may be wrong.
+    seconds: used; per_call: what a call adds, by the latest ones; resets_at: when the
+    oldest minute of it leaves the sum, on this machine's monotonic clock, so that the
+    portal's own clock may be wrong.
     """
 
     seconds: float
@@ -95,7 +95,7 @@ class Bitrix24Client:
         webhook: Webhook,
         *,
         user_agent: str = "bitrix24-sip",
-        json_loads: Callable[[str], Any] = json.loads,
+        json_loads: Callable[[bytes], Any] = json.loads,
         json_dumps: Callable[[Any], bytes] = lambda body: json.dumps(body).encode(),
     ) -> None:
         """Take the session, which should keep no cookies, and the webhook.
@@ -114,6 +114,7 @@ class Bitrix24Client:
             "Content-Type": "application/json",
             "User-Agent": user_agent,
         }
+        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
         self._one_at_a_time = asyncio.Lock()
 
     async def call(
@@ -128,7 +129,7 @@ class Bitrix24Client:
         seconds: the time for all of it, retries and pauses included.
         """
         answer = await self._request(method, dict(params or {}), 1, seconds)
-        self._note_operating_time(method, [answer.get("time")])
+        self._note_operating_times({method: method}, {method: answer.get("time")})
         return answer["result"]
 
     async def batch(
@@ -149,30 +150,24 @@ class Bitrix24Client:
             _by_key(parts.get(part))
             for part in ("result", "result_error", "result_time")
         )
-        answered: dict[str, Any] = {}
-        failed: dict[str, str] = {}
-        blocks: dict[str, list[Any]] = {}
-        for key, command in commands.items():
-            method, _, _ = command.partition("?")
-            blocks.setdefault(method, []).append(times.get(key))
-            if key in results and key not in failures:
-                answered[key] = results[key]
-            else:
-                failed[key] = method
-        for method, of_method in blocks.items():
-            self._note_operating_time(method, of_method)
+        self._note_operating_times(commands, times)
+        if not failures and results.keys() == commands.keys():
+            return BatchAnswer(results, {})
         errors = {
-            key: self._counted(self._command_error(failures.get(key), method))
-            for key, method in failed.items()
+            key: self._counted(self._command_error(failures.get(key), command))
+            for key, command in commands.items()
+            if key in failures or key not in results
         }
-        return BatchAnswer(answered, errors)
+        return BatchAnswer(
+            {key: results[key] for key in commands if key not in errors}, errors
+        )
 
-    def _command_error(self, failure: Any, method: str) -> Bitrix24Error:
+    def _command_error(self, failure: Any, command: str) -> Bitrix24Error:
         """Return the error of one command of a batch."""
         error = error_of(failure) if isinstance(failure, dict) else None
         if error is None:
             return UnexpectedAnswer()
-        return self._with_reset(error, method)
+        return self._with_reset(error, command.partition("?")[0])
 
     def _with_reset(self, error: Bitrix24Error, method: str) -> Bitrix24Error:
         """Complete an exceeded operating time with the time that the portal last named.
@@ -237,17 +232,15 @@ class Bitrix24Client:
                     data=data,
                     headers=self._headers,
                     allow_redirects=False,
-                    timeout=aiohttp.ClientTimeout(
-                        total=None, sock_connect=CONNECT_SECONDS
-                    ),
+                    timeout=self._timeout,
                 ) as response,
             ):
                 if 300 <= response.status < 400:
                     return self._redirected(response.headers.get("Location", ""))
-                text = await _read(response)
-                if text is None:
+                body = await _read(response)
+                if body is None:
                     return UnexpectedAnswer()
-                return self._understood(text, response, method)
+                return self._understood(body, response, method)
         except aiohttp.ConnectionTimeoutError:
             return ConnectionFailed()
         except TimeoutError:
@@ -256,15 +249,15 @@ class Bitrix24Client:
             return InsecureConnection()
         except aiohttp.ClientPayloadError, aiohttp.ClientConnectionError, OSError:
             return ConnectionFailed()
-        except aiohttp.ClientError, UnicodeError, ValueError:
+        except aiohttp.ClientError, ValueError:
             return UnexpectedAnswer()
 
     def _understood(
-        self, text: str, response: aiohttp.ClientResponse, method: str
+        self, body: bytes, response: aiohttp.ClientResponse, method: str
     ) -> dict[str, Any] | Bitrix24Error:
-        """Return the JSON object in an answer's text, or the error that it is."""
+        """Return the JSON object in an answer's body, or the error that it is."""
         try:
-            answer = self._loads(text)
+            answer = self._loads(body)
         except ValueError, RecursionError:
             return self._not_json(response)
         if not isinstance(answer, dict):
@@ -278,13 +271,13 @@ class Bitrix24Client:
             error.retry_after = _retry_after(response)
         return self._with_reset(error, method)
 
-    def _loads(self, text: str) -> Any:
-        """Return the JSON in a text; raise ValueError or RecursionError."""
+    def _loads(self, body: bytes) -> Any:
+        """Return the JSON in a body; raise ValueError or RecursionError."""
         try:
-            return self._json_loads(text)
+            return self._json_loads(body)
         except ValueError:
-            # Half a surrogate pair, for one, is nothing for a strict reader.
-            return json.loads(text)
+            # Half a surrogate pair, for one, is nothing for a strict reader, nor a BOM.
+            return json.loads(body.decode("utf-8-sig"))
 
     def _not_json(self, response: aiohttp.ClientResponse) -> Bitrix24Error:
         """Return what an answer means that is not JSON: mostly a front server's page."""
@@ -318,32 +311,45 @@ class Bitrix24Client:
             return HttpsRequired() if old.scheme == "http" else UnexpectedAnswer()
         return PortalMoved(new_host) if new.scheme == "https" else UnexpectedAnswer()
 
-    def _note_operating_time(self, method: str, blocks: list[Any]) -> None:
-        """Keep the operating time of a method that the `time` blocks of calls report.
+    def _note_operating_times(
+        self, commands: Mapping[str, str], times: Mapping[str, Any]
+    ) -> None:
+        """Keep the operating time of each method, as the `time` blocks report it.
 
-        The time until the reset is taken within the portal's own clock.
+        It is a sum, so of the calls of one method the first and the last block tell all.
         """
-        before = self.operating.get(method)
-        seconds = before.seconds if before else None
-        per_call = before.per_call if before else 0.0
-        latest = None
-        for block in blocks:
-            used = _number(block.get("operating")) if isinstance(block, dict) else None
-            if used is None:
-                continue
-            if seconds is not None:
-                # The sum falls while minutes leave it, so a small step says little.
-                per_call = max(used - seconds, per_call * 0.95)
-            seconds, latest = used, block
-        if latest is None or seconds is None:
-            return
-        reset = _number(latest.get("operating_reset_at"))
-        finish = _number(latest.get("finish"))
-        if reset is not None and finish is not None:
-            resets_in = min(max(reset - finish, 0.0), OPERATING_WINDOW)
-            self.operating[method] = OperatingTime(
-                seconds, per_call, monotonic() + resets_in
+        calls: dict[str, list[str]] = {}
+        for key, command in commands.items():
+            calls.setdefault(command.partition("?")[0], []).append(key)
+        for method, keys in calls.items():
+            self._note_operating_time(
+                method, times.get(keys[0]), times.get(keys[-1]), len(keys) - 1
             )
+
+    def _note_operating_time(
+        self, method: str, first: Any, last: Any, steps: int
+    ) -> None:
+        """Keep what the `time` blocks of two calls say, the second `steps` calls later.
+
+        The sum falls while minutes leave it, so a small step says little of what a call
+        adds. The time until the reset is taken within the portal's own clock.
+        """
+        seconds = _number(last, "operating")
+        reset = _number(last, "operating_reset_at")
+        finish = _number(last, "finish")
+        if seconds is None or reset is None or finish is None:
+            return
+        since, per_call = None, 0.0
+        if before := self.operating.get(method):
+            since, per_call = before.seconds, before.per_call * 0.95
+        if steps:
+            since = _number(first, "operating")
+        if since is not None:
+            per_call = max((seconds - since) / max(steps, 1), per_call)
+        resets_in = min(max(reset - finish, 0.0), OPERATING_WINDOW)
+        self.operating[method] = OperatingTime(
+            seconds, per_call, monotonic() + resets_in
+        )
 
 
 def _may_be_over_soon(error: Bitrix24Error) -> bool:
@@ -367,22 +373,22 @@ def _retry_after(response: aiohttp.ClientResponse) -> float | None:
     return min(float(value), LONGEST_RETRY_AFTER)
 
 
-async def _read(response: aiohttp.ClientResponse) -> str | None:
-    """Return the text of an answer, None where it is too long to be one."""
+async def _read(response: aiohttp.ClientResponse) -> bytes | None:
+    """Return the body of an answer, None where it is too long to be one."""
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
         if len(body) > MAX_ANSWER_BYTES:
             response.close()
             return None
-    return body.decode("utf-8-sig")
+    return bytes(body)
 
 
-def _number(value: Any) -> float | None:
+def _number(block: Any, name: str) -> float | None:
     """Return a number of a `time` block, which may be written as a string, or None."""
     try:
-        number = float(value)
-    except TypeError, ValueError, OverflowError:
+        number = float(block[name])
+    except TypeError, LookupError, ValueError, OverflowError:
         return None
     return number if math.isfinite(number) and number >= 0.0 else None
 

@@ -7,7 +7,7 @@ What cannot be read is an `UnexpectedAnswer` for that one thing; it never become
 wrong value. Numbers may arrive as strings, and an empty object as PHP's `[]`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -58,7 +58,7 @@ class RegistrationStatus(StrEnum):
     WAIT = "wait"
 
 
-_DOCUMENTED = frozenset(status.value for status in RegistrationStatus)
+_DOCUMENTED = {status.value: status for status in RegistrationStatus}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +80,7 @@ class SipRegistration:
     @property
     def status(self) -> RegistrationStatus | None:
         """The status, None for a word that is not documented."""
-        try:
-            return RegistrationStatus(self.status_result)
-        except ValueError:
-            return None
+        return _DOCUMENTED.get(self.status_result)
 
     @property
     def registered(self) -> bool:
@@ -181,7 +178,6 @@ class Telephony:
         what failed has its error in the answer.
         """
         reg_ids = list(reg_ids)
-        keys = {reg_id: _command(reg_id)[0] for reg_id in reg_ids}
         extras: dict[str, str] = {}
         if with_lines:
             extras["lines"] = LINES_METHOD
@@ -190,9 +186,10 @@ class Telephony:
         plan = self.planner.plan(reg_ids, len(extras), seconds)
         if not plan.requests:  # no line is due, but whether the portal answers is asked
             return await self.ask(reg_ids, with_lines=True, seconds=seconds)
-        results: dict[str, Any] = {}
+        registrations: dict[int, SipRegistration | Bitrix24Error] = {}
+        results: dict[str, Any] = {}  # of the extras
         errors: dict[str, Bitrix24Error] = {
-            keys[reg_id]: RequestTimeout() for reg_id in plan.postponed
+            _command(reg_id)[0]: RequestTimeout() for reg_id in plan.postponed
         }
         ends = monotonic() + seconds
         answered = False
@@ -218,25 +215,35 @@ class Telephony:
                 failure = error  # the other requests would only meet it again
             else:
                 answered = True
-                results |= answer.results
-                errors |= answer.errors
                 took = monotonic() - begun
-                silent = {r for r in chunk if keys[r] in answer.errors}
+                silent: Collection[int] = ()
+                if answer.errors:
+                    silent = {r for r in chunk if _command(r)[0] in answer.errors}
                 self.planner.answered(chunk, silent, len(commands), took)
-        self.samples |= {key: results[key] for key in extras if key in results}
+                errors |= answer.errors
+                results |= {k: answer.results[k] for k in extras if k in answer.results}
+                registrations |= self._registrations(chunk, answer.results)
+        self.samples |= results
         if errors:
+            keys = {reg_id: _command(reg_id)[0] for reg_id in reg_ids}
             asked = [keys[r] for chunk in plan.requests for r in chunk] or list(extras)
             _raise_common_failure([errors.get(key) for key in asked], answered)
+            registrations |= {r: errors[k] for r, k in keys.items() if k in errors}
         return Answers(
-            {
-                r: errors[keys[r]]
-                if keys[r] in errors
-                else self._registration(results[keys[r]], r)
-                for r in reg_ids
-            },
+            registrations,
             _parsed("lines", results, errors) if with_lines else None,
             _parsed("connector", results, errors) if with_connector else None,
         )
+
+    def _registrations(
+        self, reg_ids: Iterable[int], results: Mapping[str, Any]
+    ) -> dict[int, SipRegistration | Bitrix24Error]:
+        """Return what the lines of one request answered, or what is wrong with it."""
+        return {
+            reg_id: self._registration(results[key], reg_id)
+            for reg_id in reg_ids
+            if (key := _command(reg_id)[0]) in results
+        }
 
     def _registration(
         self, result: Any, reg_id: int
