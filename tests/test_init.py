@@ -640,7 +640,7 @@ async def test_a_line_is_shown_whatever_another_listener_does(
 
     coordinator = entry.runtime_data
     remove = [
-        coordinator.async_add_listener(fail, (Turn.LINE_DETAILS, reg_id))
+        coordinator.async_add_listener(fail, (Turn.LINE_STATUS_CODE, reg_id))
         for reg_id in (MAIN, 7)
     ]
     portal.lines[MAIN].drop()

@@ -12,17 +12,16 @@ from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .bitrix24 import SipRegistration
 from .coordinator import Bitrix24SipConfigEntry, Turn
 from .entity import (
     LineEntity,
+    LineEntityDescription,
     PortalEntity,
     PortalEntityDescription,
     add_line_entities,
     connector_known,
     lines_known,
 )
-from .grace import LineState
 
 PARALLEL_UPDATES = 0  # the coordinator is the only one to ask
 
@@ -34,10 +33,18 @@ class PortalBinarySensorDescription(
     """A binary sensor of a portal."""
 
 
-REGISTRATION = BinarySensorEntityDescription(
+@dataclass(frozen=True, kw_only=True)
+class LineBinarySensorDescription(LineEntityDescription, BinarySensorEntityDescription):
+    """A binary sensor of a line."""
+
+
+# It is unknown where the line's state is not settled yet.
+REGISTRATION = LineBinarySensorDescription(
     key="registration",
     translation_key="registration",
     device_class=BinarySensorDeviceClass.CONNECTIVITY,
+    turn=Turn.LINE_REGISTRATION,
+    value_fn=lambda state, _: state.connected,
 )
 
 PORTAL = (
@@ -76,13 +83,7 @@ async def async_setup_entry(
         PortalBinarySensor(coordinator, description, Turn.PORTAL_STATE)
         for description in PORTAL
     )
-    add_line_entities(
-        entry,
-        async_add_entities,
-        lambda reg_id: [
-            LineBinarySensor(coordinator, REGISTRATION, reg_id, Turn.LINE_REGISTRATION)
-        ],
-    )
+    add_line_entities(entry, async_add_entities, LineBinarySensor, REGISTRATION)
 
 
 class PortalBinarySensor(PortalEntity[bool], BinarySensorEntity):
@@ -98,12 +99,9 @@ class PortalBinarySensor(PortalEntity[bool], BinarySensorEntity):
 
 
 class LineBinarySensor(LineEntity[bool], BinarySensorEntity):
-    """Whether a line is registered."""
+    """A binary sensor of a line."""
 
-    @override
-    def _value(self, state: LineState, registration: SipRegistration) -> bool | None:
-        """Return whether the line is registered, None where that is not settled yet."""
-        return state.connected
+    entity_description: LineBinarySensorDescription
 
     @property
     @override

@@ -1,7 +1,7 @@
 """The two base entities: of a portal, and of a line."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, override
 
@@ -38,22 +38,31 @@ def portal_device_info(entry: Bitrix24SipConfigEntry) -> DeviceInfo:
     )
 
 
-def add_line_entities(
+def add_line_entities[DescriptionT: LineEntityDescription](
     entry: Bitrix24SipConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
-    make: Callable[[int], Iterable[Entity]],
+    make: Callable[[Bitrix24SipCoordinator, DescriptionT, int], Entity],
+    *descriptions: DescriptionT,
 ) -> None:
-    """Add what `make` makes for each REG_ID, now and when lines come later."""
+    """Add what `make` makes of each description for each line, also of later ones."""
     coordinator = entry.runtime_data
     known: set[int] = set()
 
     @callback
     def add_new() -> None:
         lines = coordinator.data.lines.keys()
+        if lines == known:
+            return
         known.intersection_update(lines)
         if new := lines - known:
             known.update(new)
-            async_add_entities([entity for r in sorted(new) for entity in make(r)])
+            async_add_entities(
+                [
+                    make(coordinator, description, reg_id)
+                    for description in descriptions
+                    for reg_id in sorted(new)
+                ]
+            )
 
     entry.async_on_unload(coordinator.async_add_listener(add_new))
     add_new()
@@ -139,19 +148,31 @@ class PortalEntity[ValueT](Bitrix24SipEntity[ValueT]):
         return description.available_fn(state), description.value_fn(state)
 
 
+@dataclass(frozen=True, kw_only=True)
+class LineEntityDescription(EntityDescription):
+    """An entity of a line: when it is told of a change, and its value.
+
+    The value is of the line's state, and of the registration in it that is shown.
+    """
+
+    turn: Turn
+    value_fn: Callable[[LineState, SipRegistration], Any]
+
+
 class LineEntity[ValueT](Bitrix24SipEntity[ValueT]):
     """An entity of a line."""
+
+    entity_description: LineEntityDescription
 
     def __init__(
         self,
         coordinator: Bitrix24SipCoordinator,
-        description: EntityDescription,
+        description: LineEntityDescription,
         reg_id: int,
-        turn: Turn,
     ) -> None:
-        """Take the coordinator, what the entity is, of which line, and when it is told."""
+        """Take the coordinator, what the entity is, and of which line."""
         self.reg_id = reg_id
-        super().__init__(coordinator, description, (turn, reg_id))
+        super().__init__(coordinator, description, (description.turn, reg_id))
         entry_id = coordinator.config_entry.entry_id
         self._attr_unique_id = f"{entry_id}_{reg_id}_{description.key}"
         device = DeviceInfo(
@@ -169,17 +190,13 @@ class LineEntity[ValueT](Bitrix24SipEntity[ValueT]):
             device["translation_placeholders"] = {"reg_id": str(reg_id)}
         self._attr_device_info = device
 
-    @abstractmethod
-    def _value(self, state: LineState, registration: SipRegistration) -> ValueT | None:
-        """Return the entity's value, while the line is known."""
-
     @override
     def _read(self) -> tuple[bool, ValueT | None]:
         """Return whether the line is known, and the entity's value."""
         state = self.coordinator.data.lines.get(self.reg_id)
         if state is None or (registration := state.registration) is None:
             return False, None
-        return True, self._value(state, registration)
+        return True, self.entity_description.value_fn(state, registration)
 
     @override
     async def async_added_to_hass(self) -> None:

@@ -1,5 +1,6 @@
 """Events: a line's registration failed, or recovered."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import override
 
@@ -10,18 +11,25 @@ from homeassistant.util import dt as dt_util
 
 from .bitrix24 import SipRegistration
 from .coordinator import Bitrix24SipConfigEntry, Turn
-from .entity import LineEntity, add_line_entities
-from .grace import LineState
+from .entity import LineEntity, LineEntityDescription, add_line_entities
 
 PARALLEL_UPDATES = 0  # the coordinator is the only one to ask
 
 FAILED = "failed"
 RECOVERED = "recovered"
 
-REGISTRATION = EventEntityDescription(
+
+@dataclass(frozen=True, kw_only=True)
+class LineEventDescription(LineEntityDescription, EventEntityDescription):
+    """An event of a line. Its value: whether the line is registered."""
+
+
+REGISTRATION = LineEventDescription(
     key="registration",
     translation_key="registration",
     event_types=[FAILED, RECOVERED],
+    turn=Turn.LINE_EVENT,
+    value_fn=lambda state, _: state.connected,
 )
 
 
@@ -31,12 +39,7 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Add the event of each line."""
-    coordinator = entry.runtime_data
-    add_line_entities(
-        entry,
-        async_add_entities,
-        lambda reg_id: [LineEvent(coordinator, REGISTRATION, reg_id, Turn.LINE_EVENT)],
-    )
+    add_line_entities(entry, async_add_entities, LineEvent, REGISTRATION)
 
 
 class LineEvent(LineEntity[bool], EventEntity):
@@ -47,6 +50,7 @@ class LineEvent(LineEntity[bool], EventEntity):
     silent, its return would look like an event.
     """
 
+    entity_description: LineEventDescription
     _connected: bool | None = None  # as last known
     _failed_at: datetime | None = None
 
@@ -55,11 +59,6 @@ class LineEvent(LineEntity[bool], EventEntity):
     def available(self) -> bool:
         """Return that the latest event is always known."""
         return True
-
-    @override
-    def _value(self, state: LineState, registration: SipRegistration) -> bool | None:
-        """Return whether the line is registered."""
-        return state.connected
 
     @override
     async def async_added_to_hass(self) -> None:

@@ -1,6 +1,5 @@
 """Sensors: what the portal says of a line, and of itself."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import override
@@ -15,17 +14,17 @@ from homeassistant.const import EntityCategory, UnitOfTime
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .bitrix24 import RegistrationStatus, SipRegistration
+from .bitrix24 import RegistrationStatus
 from .coordinator import Bitrix24SipConfigEntry, Turn
 from .entity import (
     LineEntity,
+    LineEntityDescription,
     PortalEntity,
     PortalEntityDescription,
     add_line_entities,
     connector_known,
     lines_known,
 )
-from .grace import LineState
 
 PARALLEL_UPDATES = 0  # the coordinator is the only one to ask
 
@@ -33,11 +32,8 @@ type SensorValue = str | int | float | datetime
 
 
 @dataclass(frozen=True, kw_only=True)
-class LineSensorDescription(SensorEntityDescription):
+class LineSensorDescription(LineEntityDescription, SensorEntityDescription):
     """A sensor of a line."""
-
-    value_fn: Callable[[SipRegistration], SensorValue | None]
-    turn: Turn = Turn.LINE_DETAILS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,28 +47,31 @@ LINE = (
         key="status_code",
         translation_key="status_code",
         entity_category=EntityCategory.DIAGNOSTIC,
-        value_fn=lambda registration: registration.status_code,
+        turn=Turn.LINE_STATUS_CODE,
+        value_fn=lambda _, registration: registration.status_code,
     ),
     LineSensorDescription(
         key="error_message",
         translation_key="error_message",
         entity_category=EntityCategory.DIAGNOSTIC,
-        value_fn=lambda registration: registration.error_message,
+        turn=Turn.LINE_ERROR_MESSAGE,
+        value_fn=lambda _, registration: registration.error_message,
     ),
     LineSensorDescription(
         key="last_updated",
         translation_key="last_updated",
         device_class=SensorDeviceClass.TIMESTAMP,
         entity_category=EntityCategory.DIAGNOSTIC,
-        value_fn=lambda registration: registration.last_updated,
+        turn=Turn.LINE_LAST_UPDATED,
+        value_fn=lambda _, registration: registration.last_updated,
     ),
     LineSensorDescription(
         key="status",
         translation_key="status",
         device_class=SensorDeviceClass.ENUM,
         options=[status.value for status in RegistrationStatus],
-        value_fn=lambda registration: registration.status,
         turn=Turn.LINE_STATUS,
+        value_fn=lambda _, registration: registration.status,
     ),
 )
 
@@ -133,14 +132,7 @@ async def async_setup_entry(
         PortalSensor(coordinator, description, Turn.PORTAL_DETAILS)
         for description in PORTAL
     )
-    add_line_entities(
-        entry,
-        async_add_entities,
-        lambda reg_id: [
-            LineSensor(coordinator, description, reg_id, description.turn)
-            for description in LINE
-        ],
-    )
+    add_line_entities(entry, async_add_entities, LineSensor, *LINE)
 
 
 class PortalSensor(PortalEntity[SensorValue], SensorEntity):
@@ -159,13 +151,6 @@ class LineSensor(LineEntity[SensorValue], SensorEntity):
     """A sensor of a line."""
 
     entity_description: LineSensorDescription
-
-    @override
-    def _value(
-        self, state: LineState, registration: SipRegistration
-    ) -> SensorValue | None:
-        """Return what the portal's answer says."""
-        return self.entity_description.value_fn(registration)
 
     @property
     @override
