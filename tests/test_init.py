@@ -682,13 +682,78 @@ async def test_recovery_is_not_awaited_at_any_cost(
 ) -> None:
     """A line that stays down costs at most a fifth more than the usual polls."""
     portal.lines[MAIN].drop()
+    asked_usually = 60 * 3
+    more = []
     for _ in range(2):
         before = portal.commands(STATUS)
         for _ in range(3600 // 15):
             await wait(15)
-        asked_usually = 60 * 3
-        asked_then = portal.commands(STATUS) - before
-        assert asked_usually * 1.1 < asked_then <= asked_usually * 1.2 + 3
+        more.append((portal.commands(STATUS) - before) / asked_usually)
+    assert 1.1 < more[0] <= 1.2 + 3 / asked_usually
+    assert more[1] == 1.0, "after the first half hour the usual polls are enough"
+
+
+async def test_a_line_that_is_long_down_takes_nothing_from_others(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
+) -> None:
+    """A number that nobody uses any more may fail for ever: others are still awaited."""
+    portal.lines[MAIN].drop()
+    for _ in range(2 * 3600 // 15):
+        await wait(15)
+    portal.lines[SALES].drop()
+    while state_of(hass, "binary_sensor.sales_registration") == "on":
+        await wait(15)
+    portal.requests.clear()
+    await wait(15)
+    assert asked(portal) == [SALES]
+
+
+async def test_lines_that_fail_together_are_back_together(
+    hass: HomeAssistant, portal: Portal, set_up: SetUp, poll: Poll, wait: Poll
+) -> None:
+    """Some of them are asked soon, in turn; when one is back, the others at once."""
+    portal.lines.clear()
+    for reg_id in range(1, 11):
+        portal.add_line(reg_id, f"Line {reg_id}")
+    await set_up(portal)
+    for line in portal.lines.values():
+        line.drop()
+    await poll()
+    assert state_of(hass, "binary_sensor.line_10_registration") == "off"
+    turns = []
+    for _ in range(3):
+        portal.requests.clear()
+        await wait(15)
+        turns.append(asked(portal))
+    assert all(1 <= len(turn) <= 4 for turn in turns)
+    assert not set(turns[0]) & set(turns[1])
+    await wait(15)  # the usual poll
+    for line in list(portal.lines.values())[1:]:
+        line.recover()
+    portal.requests.clear()
+    await wait(15)
+    assert len(portal.requests) == 2
+    assert sorted(asked(portal)) == list(range(1, 11)), "and none of them twice"
+    for reg_id in range(1, 11):
+        shown = state_of(hass, f"binary_sensor.line_{reg_id}_registration")
+        assert shown == ("off" if reg_id == 1 else "on")
+
+
+async def test_lines_that_fail_together_cost_no_more(
+    hass: HomeAssistant, portal: Portal, set_up: SetUp, wait: Poll
+) -> None:
+    """All of the lines down and back, again and again: an hour's bound holds."""
+    portal.lines.clear()
+    for reg_id in range(1, 11):
+        portal.add_line(reg_id, f"Line {reg_id}")
+    await set_up(portal)
+    before = portal.commands(STATUS)
+    for minute in range(60):
+        for line in portal.lines.values():
+            line.drop() if minute % 4 < 2 else line.recover()
+        for _ in range(4):
+            await wait(15)
+    assert 600 * 1.15 < portal.commands(STATUS) - before <= 600 * 1.2 + 10
 
 
 async def test_a_refresh_on_request_asks_for_all(

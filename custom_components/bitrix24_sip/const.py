@@ -23,10 +23,5 @@ MAX_GRACE_TIME: Final = 3600
 LINES_EVERY: Final = timedelta(minutes=10)
 CONNECTOR_EVERY: Final = timedelta(hours=1)
 
-# While a line is not registered it is asked for this often, in seconds, so that its
-# recovery is seen soon; all of that adds at most this share to an hour's commands.
-SOON: Final = 15
-SOON_SHARE: Final = 0.2
-
 # A line goes when the portal's list was read without it this many times.
 ABSENT_READS: Final = 2

@@ -1,6 +1,6 @@
 """What to ask the portal now, and when to ask again."""
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -25,10 +25,11 @@ from .bitrix24 import (
     OperatingTime,
     SipConnector,
     SipLine,
+    SipRegistration,
     Telephony,
 )
 from .bitrix24.errors import InvalidWebhook, PortalMoved, RequestTimeout, Throttled
-from .bitrix24.pacing import pause_between_polls
+from .bitrix24.pacing import SOON, SoonerPolls, pause_between_polls
 from .bitrix24.telephony import STATUS_METHOD
 from .const import (
     ABSENT_READS,
@@ -42,8 +43,6 @@ from .const import (
     LINES_EVERY,
     LOGGER,
     MIN_SCAN_INTERVAL,
-    SOON,
-    SOON_SHARE,
 )
 from .grace import LineState, LineTracker
 from .issues import async_update_issues
@@ -160,8 +159,8 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         self._listening: set[int | None] | None = None  # lines with entities, if known
         # When what is due next, on the monotonic clock.
         self._all_due = self._lines_due = self._connector_due = 0.0
-        self._only_failing = False
-        self._extra_commands: deque[float] = deque()
+        self._sooner = SoonerPolls(self.chosen_interval)
+        self._soon: list[int] = []  # the lines that the next poll asks, sooner than all
         self._expiry: tuple[float, CALLBACK_TYPE] | None = None
         entry.async_on_unload(self._cancel_expiry)
 
@@ -240,21 +239,19 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
     @override
     async def async_request_refresh(self) -> None:
         """Refresh all lines, as somebody asks for it."""
-        self._only_failing = False
+        self._soon.clear()
         await super().async_request_refresh()
 
     @override
     async def _async_update_data(self) -> PortalState:
         """Ask the portal what is due; what it does not say stands for the grace time."""
         now = monotonic()
-        only_failing = self._only_failing and now + _EARLY < self._all_due
-        self._only_failing = False
         self._awake = self._polled()
-        reg_ids = [
-            reg_id
-            for reg_id in self._awake
-            if not only_failing or self._trackers[reg_id].failing
-        ]
+        soon: list[int] = []
+        if now + _EARLY < self._all_due:
+            soon = [reg_id for reg_id in self._soon if reg_id in self._awake]
+        self._soon = []
+        reg_ids = soon or self._awake
         poll = LastPoll(
             dt_util.utcnow(),
             asked=len(reg_ids),
@@ -263,15 +260,13 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         )
         self.last_poll = poll
         try:
-            await self._poll(poll, reg_ids)
+            await self._poll(poll, reg_ids, soon=bool(soon))
         except Bitrix24Error as error:
             self._all_failed(error)
             raise self._as_update_error(error) from None
         finally:
             poll.seconds = monotonic() - now
-        if only_failing:
-            self._extra_commands.extend([now] * len(reg_ids))
-        else:
+        if not soon:
             self._all_due = now + self._interval()
         self._error = None
         self.update_interval = timedelta(seconds=self._pause())
@@ -280,8 +275,12 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         self._begun = True
         return state
 
-    async def _poll(self, poll: LastPoll, reg_ids: list[int]) -> None:
-        """Ask for registrations, and for lines and connector where they are due."""
+    async def _poll(self, poll: LastPoll, reg_ids: list[int], *, soon: bool) -> None:
+        """Ask for registrations, and for lines and connector where they are due.
+
+        soon: some of the lines whose recovery is awaited. When one of them is back, the
+        others may be, as one provider often has them all: they are asked at once.
+        """
         ends = monotonic() + self.chosen_interval
         answers = await self.telephony.ask(
             reg_ids,
@@ -290,10 +289,18 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
             seconds=self.chosen_interval,
         )
         self._take(answers, poll)
-        if new := [r for r in self._trackers if r not in self._introduced]:
-            poll.asked += len(new)
-            self._awake += new
-            self._take(await self.telephony.ask(new, seconds=ends - monotonic()), poll)
+        more = [r for r in self._trackers if r not in self._introduced]
+        self._awake += more
+        if soon:
+            self._sooner.asked(reg_ids)
+            if any(is_registered(a) for a in answers.registrations.values()):
+                others = [r for r in self._awaited() if r not in reg_ids]
+                others = self._sooner.others(others, len(self._awake))
+                self._sooner.asked(others)
+                more += others
+        if more:
+            poll.asked += len(more)
+            self._take(await self.telephony.ask(more, seconds=ends - monotonic()), poll)
 
     def _polled(self) -> list[int]:
         """Return the lines to poll: all but those whose entities are all disabled."""
@@ -453,20 +460,17 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         if self.telephony.planner.unsorted:
             self._all_due = now + soon
             return soon
-        awake = [r for r in self._awake if r in self._trackers]
-        failing = sum(self._trackers[reg_id].failing for reg_id in awake)
-        if failing and self._may_ask_extra(failing, len(awake), now):
-            self._only_failing = True
-            return soon
-        return pause
+        self._soon = self._sooner.some(self._awaited(), len(self._awake))
+        return soon if self._soon else pause
 
-    def _may_ask_extra(self, commands: int, lines: int, now: float) -> bool:
-        """Return whether an hour's commands stay within bounds with some more."""
-        extra = self._extra_commands
-        while extra and extra[0] <= now - 3600:
-            extra.popleft()
-        allowed = SOON_SHARE * lines * 3600 / self.chosen_interval
-        return len(extra) + commands <= allowed
+    def _awaited(self) -> list[int]:
+        """Return the lines whose recovery is awaited."""
+        now = monotonic()
+        return [
+            reg_id
+            for reg_id in self._awake
+            if (tracker := self._trackers.get(reg_id)) and tracker.awaited(now)
+        ]
 
     def _show(self) -> PortalState:
         """Return what is shown now; what did not change stays the same object."""
@@ -541,6 +545,11 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         if self._expiry:
             self._expiry[1]()
             self._expiry = None
+
+
+def is_registered(answer: SipRegistration | Bitrix24Error) -> bool:
+    """Return whether the portal answered that the line is registered."""
+    return isinstance(answer, SipRegistration) and answer.registered
 
 
 def line_identifier(entry_id: str, reg_id: int) -> tuple[str, str]:

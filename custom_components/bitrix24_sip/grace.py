@@ -9,6 +9,7 @@ does not pass by itself, nor with a grace time of 0.
 from dataclasses import dataclass
 
 from .bitrix24 import Bitrix24Error, LastingError, SipLine, SipRegistration
+from .bitrix24.pacing import AWAITED_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class LineTracker:
     __slots__ = (
         "_certain",
         "_certain_until",
+        "_failing_since",
         "_latest",
         "_registration",
         "_shown",
@@ -44,12 +46,18 @@ class LineTracker:
         self._certain: bool | None = None
         # None: it is certain now.
         self._certain_until: float | None = None
+        self._failing_since: float | None = None
         self._shown = LineState(line)
 
     @property
     def failing(self) -> bool:
         """Whether the portal's latest answer was that the line is not registered."""
         return isinstance(self._latest, SipRegistration) and not self._latest.registered
+
+    def awaited(self, now: float) -> bool:
+        """Return whether the line is failing, and not for long yet."""
+        since = self._failing_since
+        return self.failing and since is not None and now - since < AWAITED_SECONDS
 
     @property
     def error(self) -> Bitrix24Error | None:
@@ -69,6 +77,10 @@ class LineTracker:
             return
         if isinstance(answer, SipRegistration):
             self._registration = answer
+            if answer.registered:
+                self._failing_since = None
+            elif self._failing_since is None:
+                self._failing_since = now
             if answer.settled:
                 self._certain = answer.registered
                 self._certain_until = None

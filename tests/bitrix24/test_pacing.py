@@ -8,7 +8,9 @@ from custom_components.bitrix24_sip.bitrix24.pacing import (
     LONGEST_REST,
     OPERATING_LIMIT,
     PROBATION,
+    SOON,
     BatchPlanner,
+    SoonerPolls,
     pause_between_polls,
 )
 
@@ -153,3 +155,54 @@ def test_polls_slow_down_before_the_limit(
     """From half of the limit the interval grows; near it, polling waits for the reset."""
     used, more = share * OPERATING_LIMIT, cost * OPERATING_LIMIT
     assert pause_between_polls(60.0, used, more, resets_in) == pytest.approx(pause)
+
+
+def ask(sooner: SoonerPolls, awaited: list[int], lines: int) -> list[int]:
+    """Ask whom it is the turn of, and return them."""
+    asked = sooner.some(awaited, lines)
+    sooner.asked(asked)
+    return asked
+
+
+def test_a_single_line_is_asked_each_time(freezer: FrozenDateTimeFactory) -> None:
+    """One of ten lines may be asked every 15 seconds for half an hour."""
+    sooner = SoonerPolls(60.0)
+    for _ in range(30 * 60 // SOON):
+        assert ask(sooner, [4], 10) == [4]
+        freezer.tick(SOON)
+
+
+def test_lines_are_asked_in_turn(freezer: FrozenDateTimeFactory) -> None:
+    """Who was asked longest ago is next; who just failed goes before all."""
+    sooner = SoonerPolls(60.0)
+    assert ask(sooner, [1, 2, 3, 4, 5, 6], 10) == [1, 2, 3, 4]
+    freezer.tick(SOON)
+    assert ask(sooner, [1, 2, 3, 4, 5, 6], 10) == [5, 6, 1]
+    freezer.tick(SOON)
+    assert ask(sooner, [1, 2, 3, 4, 5, 6, 7], 10)[:2] == [7, 2]
+
+
+@pytest.mark.parametrize("interval", [30.0, 60.0, 600.0])
+def test_an_hour_has_a_bound(freezer: FrozenDateTimeFactory, interval: float) -> None:
+    """All sooner polls of any hour add at most a fifth to what is asked usually."""
+    sooner = SoonerPolls(interval)
+    awaited, bound = list(range(10)), 0.2 * 10 * 3600 / interval
+    asked: list[int] = []
+    for _ in range(2 * 3600 // SOON):
+        asked.append(len(ask(sooner, awaited, 10)))
+        freezer.tick(SOON)
+    hour = 3600 // SOON
+    sums = [sum(asked[at : at + hour]) for at in range(len(asked) - hour + 1)]
+    assert max(sums) == bound
+    assert sum(asked) > 1.9 * bound, "and it is made use of"
+
+
+def test_others_are_asked_as_far_as_the_bound_allows() -> None:
+    """When one is back, all others are asked, with all that is left."""
+    sooner = SoonerPolls(60.0)
+    assert sooner.others(range(2, 11), 10) == list(range(2, 11))
+    sooner.asked([1] * 115)
+    assert sooner.others(range(2, 11), 10) == [2, 3, 4, 5, 6]
+    sooner.asked([1] * 10)
+    assert sooner.others(range(2, 11), 10) == []
+    assert sooner.some(range(2, 11), 10) == []

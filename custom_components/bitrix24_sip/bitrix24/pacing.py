@@ -6,7 +6,8 @@ what the portal answers in a third of that time, and a line that hung is asked a
 from those that answer.
 """
 
-from collections.abc import Collection, Sequence
+from collections import deque
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -21,6 +22,15 @@ FIRST_REST = 60.0
 LONGEST_REST = 600.0
 # After hanging alone, a line is asked apart until it answered this many times.
 PROBATION = 5
+
+# A line that is not registered is asked again after this many seconds, so that its
+# recovery is seen soon; not so where it has been down for longer than the second number.
+SOON = 15
+AWAITED_SECONDS = 1800.0
+# All of that adds at most this share to an hour's commands.
+SOON_SHARE = 0.2
+# What is left of it should last for so many sooner polls, even if ever fewer are asked.
+SOON_POLLS = 30
 
 # Below this share of the limit nothing is slowed down; at the second one polling waits.
 # Half is left to others: inside a batch, the portal books all webhooks together.
@@ -172,6 +182,46 @@ class BatchPlanner:
         self.seconds_per_command = (
             seconds if slower else (self.seconds_per_command + seconds) / 2
         )
+
+
+@dataclass(slots=True)
+class SoonerPolls:
+    """Which of the lines whose recovery is awaited are asked before all are due again.
+
+    interval: seconds between the polls of all lines. Not all that are awaited are asked
+    at once: lines that failed together are mostly back together, so some of them tell of
+    the others.
+    """
+
+    interval: float
+    _asked: deque[tuple[float, int]] = field(default_factory=deque)
+
+    def some(self, awaited: Iterable[int], lines: int) -> list[int]:
+        """Return whom to ask next of the lines that are awaited, of so many in all."""
+        left = self._left(lines)
+        return self._in_turn(awaited)[: min(left, max(1, left // SOON_POLLS))]
+
+    def others(self, awaited: Iterable[int], lines: int) -> list[int]:
+        """Return whom to ask when one of those that were asked is back: all, if allowed."""
+        return self._in_turn(awaited)[: self._left(lines)]
+
+    def asked(self, reg_ids: Iterable[int]) -> None:
+        """Take note of lines that were asked."""
+        now = monotonic()
+        self._asked.extend((now, reg_id) for reg_id in reg_ids)
+
+    def _in_turn(self, awaited: Iterable[int]) -> list[int]:
+        """Return the lines in turn, those that were not asked yet first."""
+        turns = {reg_id: when for when, reg_id in self._asked}
+        return sorted(awaited, key=lambda reg_id: turns.get(reg_id, 0.0))
+
+    def _left(self, lines: int) -> int:
+        """Return how many more commands keep those of an hour within their bound."""
+        hour_ago = monotonic() - 3600
+        while self._asked and self._asked[0][0] <= hour_ago:
+            self._asked.popleft()
+        bound = int(SOON_SHARE * lines * 3600 / self.interval)
+        return max(0, bound - len(self._asked))
 
 
 def pause_between_polls(
