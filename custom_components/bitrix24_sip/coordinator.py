@@ -156,7 +156,6 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
             turn: {} for turn in Turn
         }
         self._told: dict[int, LineState] = {}  # what they were told last
-        self._listening: set[int | None] | None = None  # lines with entities, if known
         # When what is due next, on the monotonic clock.
         self._all_due = self._lines_due = self._connector_due = 0.0
         self._sooner = SoonerPolls(self.chosen_interval)
@@ -199,7 +198,6 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
             return super().async_add_listener(update_callback)
         turn, reg_id = context
         self._entities[turn].setdefault(reg_id, []).append(update_callback)
-        self._listening = None
         return partial(self._remove_entity, context, update_callback)
 
     @callback
@@ -210,7 +208,6 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         listeners.remove(listener)
         if not listeners:
             del self._entities[turn][reg_id]
-            self._listening = None
 
     @callback
     @override
@@ -304,10 +301,12 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
 
     def _polled(self) -> list[int]:
         """Return the lines to poll: all but those whose entities are all disabled."""
-        if self._listening is None:
-            self._listening = set[int | None]().union(*self._entities.values())
-        listening, introduced = self._listening, self._introduced
-        return [r for r in self._trackers if r in listening or r not in introduced]
+        enabled = set[int | None]().union(*self._entities.values())
+        return [
+            reg_id
+            for reg_id in self._trackers
+            if reg_id in enabled or reg_id not in self._introduced
+        ]
 
     def _take(self, answers: Answers, poll: LastPoll) -> None:
         """Take what the portal answered."""
@@ -487,7 +486,7 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
             else:
                 state = LineState(tracker.line)
             before = previous.get(reg_id)
-            lines[reg_id] = state if state is before or state != before else before
+            lines[reg_id] = before if before == state else state
         self._expire_at(min(ends, default=None))
         if self._error is None:
             self._say_what_is_not_known()
