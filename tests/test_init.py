@@ -708,6 +708,41 @@ async def test_a_line_that_is_long_down_takes_nothing_from_others(
     assert asked(portal) == [SALES]
 
 
+async def test_a_line_that_fails_again_is_awaited_again(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll, wait: Poll
+) -> None:
+    """Each failure has its own half hour."""
+    portal.lines[MAIN].drop()
+    await poll(45)
+    portal.lines[MAIN].recover()
+    await poll()
+    assert state_of(hass, REGISTRATION) == "on"
+    portal.lines[MAIN].drop()
+    await poll()
+    portal.requests.clear()
+    await wait(16)
+    assert asked(portal) == [MAIN]
+
+
+async def test_a_line_that_nobody_watches_is_not_awaited(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll, wait: Poll
+) -> None:
+    """Whose entities are all disabled while it is down is not asked for again."""
+    portal.lines[MAIN].drop()
+    await poll()
+    registry = er.async_get(hass)
+    device = line_device(hass, entry, MAIN)
+    assert device
+    for entity in er.async_entries_for_device(registry, device.id):
+        registry.async_update_entity(
+            entity.entity_id, disabled_by=er.RegistryEntryDisabler.USER
+        )
+    await hass.async_block_till_done(wait_background_tasks=True)
+    portal.requests.clear()
+    await wait(16)
+    assert sorted(asked(portal)) == [SALES, SUPPORT]
+
+
 async def test_lines_that_fail_together_are_back_together(
     hass: HomeAssistant, portal: Portal, set_up: SetUp, poll: Poll, wait: Poll
 ) -> None:

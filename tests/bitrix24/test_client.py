@@ -291,6 +291,20 @@ async def test_operating_time_is_kept(client: Bitrix24Client, portal: Portal) ->
     assert 530 < client.operating[STATUS].resets_in() <= 600
 
 
+async def test_what_a_call_adds(client: Bitrix24Client, portal: Portal) -> None:
+    """It is the mean of a batch, even if as much of the sum is forgotten meanwhile."""
+    now = 1_789_000_000.0
+    portal.clock = lambda: now
+    portal.operating_cost[STATUS] = 2.5
+    for _ in range(5):
+        await client.call(STATUS, {"REG_ID": MAIN})
+    assert client.operating[STATUS].per_call == 2.5
+    now += 600
+    await client.batch(dict.fromkeys("abc", f"{STATUS}?REG_ID={MAIN}"))
+    assert client.operating[STATUS].seconds == 7.5
+    assert client.operating[STATUS].per_call == 2.5
+
+
 async def test_a_wrong_clock_of_the_portal(
     client: Bitrix24Client, portal: Portal
 ) -> None:
