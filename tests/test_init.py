@@ -49,6 +49,16 @@ def line_device(
     )
 
 
+async def set_up_with_lines(
+    portal: Portal, set_up: SetUp, lines: int
+) -> MockConfigEntry:
+    """Set a portal up with so many lines, from "Line 1" with the REG_ID 1 on."""
+    portal.lines.clear()
+    for reg_id in range(1, lines + 1):
+        portal.add_line(reg_id, f"Line {reg_id}")
+    return await set_up(portal)
+
+
 @pytest.mark.parametrize("platform", [str(platform) for platform in PLATFORMS])
 async def test_entities(
     hass: HomeAssistant,
@@ -557,10 +567,7 @@ async def test_what_an_hour_costs(
     seconds: float,
 ) -> None:
     """An hour of requests and of the portal's server time, when nothing happens."""
-    portal.lines.clear()
-    for at in range(lines):
-        portal.add_line(300000 + at, f"Line {at}")
-    await set_up(portal)
+    await set_up_with_lines(portal, set_up, lines)
     before = len(portal.requests), portal.commands(STATUS)
     await poll(60)
     assert len(portal.requests) - before[0] == requests
@@ -572,17 +579,14 @@ async def test_many_lines_stay_within_the_limit(
     hass: HomeAssistant, portal: Portal, set_up: SetUp, wait: Poll
 ) -> None:
     """300 lines, asked every minute, would be over the limit: they are asked less often."""
-    portal.lines.clear()
-    for at in range(300):
-        portal.add_line(300000 + at, f"Line {at}")
-    entry = await set_up(portal)
+    entry = await set_up_with_lines(portal, set_up, 300)
     most = 0.0
     for _ in range(60):
         await wait(61)
         most = max(most, portal.operating(STATUS))
         assert portal_entity(hass, entry, "portal") == "on"
     assert 210 < most <= 0.75 * 420
-    assert state_of(hass, "binary_sensor.line_299_registration") == "on"
+    assert state_of(hass, "binary_sensor.line_300_registration") == "on"
 
 
 CONNECTOR = "voximplant.sip.connector.status"
@@ -747,10 +751,7 @@ async def test_lines_that_fail_together_are_back_together(
     hass: HomeAssistant, portal: Portal, set_up: SetUp, poll: Poll, wait: Poll
 ) -> None:
     """Some of them are asked soon, in turn; when one is back, the others at once."""
-    portal.lines.clear()
-    for reg_id in range(1, 11):
-        portal.add_line(reg_id, f"Line {reg_id}")
-    await set_up(portal)
+    await set_up_with_lines(portal, set_up, 10)
     for line in portal.lines.values():
         line.drop()
     await poll()
@@ -778,10 +779,7 @@ async def test_lines_that_fail_together_cost_no_more(
     hass: HomeAssistant, portal: Portal, set_up: SetUp, wait: Poll
 ) -> None:
     """All of the lines down and back, again and again: an hour's bound holds."""
-    portal.lines.clear()
-    for reg_id in range(1, 11):
-        portal.add_line(reg_id, f"Line {reg_id}")
-    await set_up(portal)
+    await set_up_with_lines(portal, set_up, 10)
     before = portal.commands(STATUS)
     for minute in range(60):
         for line in portal.lines.values():
