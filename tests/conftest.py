@@ -17,11 +17,10 @@ from syrupy.extensions.amber import AmberSnapshotExtension
 from custom_components.bitrix24_sip import PLATFORMS
 from custom_components.bitrix24_sip.bitrix24 import Webhook, client as client_module
 from custom_components.bitrix24_sip.const import CONF_WEBHOOK, DOMAIN
+from dev.portal import Portal
 from homeassistant.const import CONF_VERIFY_SSL
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
-
-from .portal import Portal
 
 MAIN, SALES, SUPPORT = 201001, 201002, 201003
 

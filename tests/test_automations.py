@@ -13,12 +13,12 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.bitrix24_sip.const import DOMAIN
+from dev.portal import Portal
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from homeassistant.setup import async_setup_component
 
 from .conftest import MAIN, SALES, Poll
-from .portal import Portal
 
 DETAILS = {
     "status": "sensor.main_line_status",

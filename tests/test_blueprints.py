@@ -15,13 +15,13 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.bitrix24_sip.const import DOMAIN
+from dev.portal import Portal
+from dev.portal.faults import FAULTS
 from homeassistant.core import HomeAssistant, ServiceCall
 from homeassistant.helpers import entity_registry as er
 from homeassistant.setup import async_setup_component
 
 from .conftest import MAIN, SALES, SetUp
-from .portal import Portal
-from .portal_faults import FAULTS
 
 FOLDER = Path(__file__).parents[1] / "blueprints/automation/bitrix24_sip"
 

@@ -8,11 +8,13 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.bitrix24_sip.bitrix24 import Webhook
 from custom_components.bitrix24_sip.const import (
     CONF_FIND_LINES,
-    CONF_GRACE_TIME,
+    CONF_GRACE_PERIOD,
     CONF_REG_IDS,
     CONF_WEBHOOK,
     DOMAIN,
 )
+from dev.portal import Portal
+from dev.portal.faults import ErrorReply
 from homeassistant.config_entries import SOURCE_USER, ConfigEntryState
 from homeassistant.const import CONF_SCAN_INTERVAL, CONF_VERIFY_SSL
 from homeassistant.core import HomeAssistant
@@ -20,8 +22,6 @@ from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 
 from .conftest import MAIN, SALES, SUPPORT, SetUp, make_entry, state_of
-from .portal import Portal
-from .portal_faults import ErrorReply
 
 REGISTRATION = "binary_sensor.main_line_registration"
 
@@ -305,7 +305,7 @@ async def test_options(
     assert form["step_id"] == "init"
     entered = {
         CONF_SCAN_INTERVAL: 30.0,
-        CONF_GRACE_TIME: 0.0,
+        CONF_GRACE_PERIOD: 0.0,
         CONF_FIND_LINES: True,
         CONF_REG_IDS: ["999999"],
     }
@@ -323,7 +323,7 @@ async def test_options(
     await hass.async_block_till_done(wait_background_tasks=True)
     assert entry.options == {
         CONF_SCAN_INTERVAL: 30,
-        CONF_GRACE_TIME: 0,
+        CONF_GRACE_PERIOD: 0,
         CONF_FIND_LINES: True,
         CONF_REG_IDS: [201009],
     }
@@ -344,7 +344,7 @@ async def test_options_of_a_portal_that_is_down(
         form["flow_id"],
         {
             CONF_SCAN_INTERVAL: 120,
-            CONF_GRACE_TIME: 60,
+            CONF_GRACE_PERIOD: 60,
             CONF_FIND_LINES: False,
             CONF_REG_IDS: [str(MAIN)],
         },
@@ -358,7 +358,7 @@ async def test_secret_is_not_in_forms(hass: HomeAssistant, portal: Portal) -> No
     form = await submit(hass, await begin(hass), user_input(portal.webhook))
     assert form["errors"]
     assert (
-        not Webhook.parse(portal.webhook).is_told_by(
+        not Webhook.parse(portal.webhook).leaks_into(
             repr({**form, "data_schema": form["data_schema"].schema})
         )
         or "example" in form["description_placeholders"]

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from demo import checks, table
-from demo.dashboard import dashboard
-from demo.entities import (
+from dev.demo import checks, table
+from dev.demo.dashboard import dashboard
+from dev.demo.entities import (
     ERROR_MESSAGE,
     LAST_UPDATED,
     REGISTRATION,

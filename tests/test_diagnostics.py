@@ -12,13 +12,13 @@ from pytest_homeassistant_custom_component.components.diagnostics import (
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.bitrix24_sip.const import DOMAIN
+from dev.portal import DEFAULT_CODE, Portal
+from dev.portal.faults import FAULTS, Result
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from homeassistant.setup import async_setup_component
 
 from .conftest import MAIN, SALES, SUPPORT, SetUp
-from .portal import DEFAULT_CODE, Portal
-from .portal_faults import FAULTS, Result
 
 
 @pytest.fixture(autouse=True)

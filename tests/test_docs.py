@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from .fault_matrix import AT_ONCE, BRIDGED, MATRIX, REAUTH
+from dev.outcomes import AT_ONCE, BRIDGED, MATRIX, REAUTH
 
 ROOT = Path(__file__).parents[1]
 TROUBLESHOOTING = ROOT / "docs" / "troubleshooting.md"

@@ -20,6 +20,8 @@ from pytest_homeassistant_custom_component.components.recorder.common import (
 import yaml
 
 from custom_components.bitrix24_sip.const import DOMAIN
+from dev.portal import Portal
+from dev.portal.faults import FAULTS
 from homeassistant.components import conversation
 from homeassistant.core import Context, HomeAssistant, ServiceCall
 from homeassistant.helpers.entity_component import async_update_entity
@@ -27,8 +29,6 @@ from homeassistant.helpers.template import Template
 from homeassistant.setup import async_setup_component
 
 from .conftest import MAIN, SALES, SUPPORT, Poll, make_entry, state_of
-from .portal import Portal
-from .portal_faults import FAULTS
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = (*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").glob("*.md")))

@@ -10,13 +10,13 @@ from pytest_homeassistant_custom_component.common import (
     mock_restore_cache_with_extra_data,
 )
 
+from dev.portal import Portal
+from dev.portal.faults import FAULTS
 from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.core import Event, HomeAssistant, State, callback
 from homeassistant.util import dt as dt_util
 
 from .conftest import MAIN, Poll, SetUp, state_of
-from .portal import Portal
-from .portal_faults import FAULTS
 
 EVENT = "event.main_line_registration"
 

@@ -7,14 +7,14 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.bitrix24_sip.const import CONF_WEBHOOK, DOMAIN
+from dev.outcomes import AT_ONCE, BRIDGED, MATRIX, REAUTH
+from dev.portal import MISSING, Portal
+from dev.portal.faults import FAULTS, Endless, Hang, Huge, Result
 from homeassistant.config_entries import SOURCE_REAUTH, SOURCE_USER, ConfigEntryState
 from homeassistant.const import CONF_VERIFY_SSL, STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
 
 from .conftest import MAIN, Poll, SetUp, portal_entity, state_of
-from .fault_matrix import AT_ONCE, BRIDGED, MATRIX, REAUTH
-from .portal import MISSING, Portal
-from .portal_faults import FAULTS, Endless, Hang, Huge, Result
 
 STATUS = "voximplant.sip.status"
 REGISTRATION = "binary_sensor.main_line_registration"

@@ -16,6 +16,8 @@ from syrupy.assertion import SnapshotAssertion
 from custom_components.bitrix24_sip import PLATFORMS
 from custom_components.bitrix24_sip.const import DOMAIN
 from custom_components.bitrix24_sip.coordinator import Turn
+from dev.portal import Portal
+from dev.portal.faults import FAULTS, ErrorReply, Result
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
 from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.core import Event, HomeAssistant, callback
@@ -32,8 +34,6 @@ from .conftest import (
     portal_entity,
     state_of,
 )
-from .portal import Portal
-from .portal_faults import FAULTS, ErrorReply, Result
 
 STATUS = "voximplant.sip.status"
 LINES = "voximplant.line.get"
@@ -240,7 +240,7 @@ async def test_grace_time_ends_between_polls(
     hass: HomeAssistant, portal: Portal, set_up: SetUp, wait: Poll
 ) -> None:
     """The end of the grace time shows when it comes, not when the next poll comes."""
-    await set_up(portal, scan_interval=600, grace_time=60)
+    await set_up(portal, scan_interval=600, grace_period=60)
     portal.lines[MAIN].unreachable = True
     await wait(601)
     assert state_of(hass, REGISTRATION) == "on"

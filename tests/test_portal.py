@@ -6,9 +6,10 @@ from typing import Any
 import aiohttp
 import pytest
 
+from dev.portal import DEFAULT_CODE, Portal, encode
+from dev.portal.faults import ErrorReply
+
 from .conftest import MAIN, SALES, SUPPORT
-from .portal import DEFAULT_CODE, Portal, encode
-from .portal_faults import ErrorReply
 
 type Ask = Callable[..., Awaitable[tuple[int, Any]]]
 

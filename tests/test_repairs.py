@@ -9,14 +9,14 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.bitrix24_sip.const import DOMAIN
+from dev.portal import Portal
+from dev.portal.faults import FAULTS
 from homeassistant.config_entries import SOURCE_RECONFIGURE
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
 
 from .conftest import Poll, SetUp, state_of
-from .portal import Portal
-from .portal_faults import FAULTS
 
 NEW_HOST = "acme-new.bitrix24.test"
 

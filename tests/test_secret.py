@@ -16,6 +16,9 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from custom_components.bitrix24_sip.bitrix24 import Webhook
 from custom_components.bitrix24_sip.const import CONF_WEBHOOK, DOMAIN
 from custom_components.bitrix24_sip.services import GET_REGISTRATION_STATUS
+from dev.outcomes import MATRIX
+from dev.portal import DEFAULT_CODE, Portal
+from dev.portal.faults import FAULTS, Body, ErrorReply, Fault, Redirect
 from homeassistant.config_entries import SOURCE_USER
 from homeassistant.const import ATTR_CONFIG_ENTRY_ID, CONF_VERIFY_SSL
 from homeassistant.core import HomeAssistant
@@ -28,9 +31,6 @@ from homeassistant.helpers import (
 from homeassistant.setup import async_setup_component
 
 from .conftest import Poll, SetUp
-from .fault_matrix import MATRIX
-from .portal import DEFAULT_CODE, Portal
-from .portal_faults import FAULTS, Body, ErrorReply, Fault, Redirect
 
 # A portal, or who stands before it, that repeats the secret in its answer.
 ECHOES: dict[str, Fault] = {
@@ -100,7 +100,7 @@ async def test_secret_is_nowhere(
     told += [await get_system_health_info(hass, DOMAIN)]
     text = "\n".join([caplog.text, *(str(t) for t in told)])
     assert portal.host in text, "or the look finds nothing at all"
-    assert not Webhook.parse(portal.webhook).is_told_by(text)
+    assert not Webhook.parse(portal.webhook).leaks_into(text)
 
 
 async def everything_shown(

@@ -8,13 +8,13 @@ import voluptuous as vol
 
 from custom_components.bitrix24_sip.const import CONF_REG_IDS, DOMAIN
 from custom_components.bitrix24_sip.services import GET_REGISTRATION_STATUS
+from dev.portal import Portal
+from dev.portal.faults import FAULTS
 from homeassistant.const import ATTR_CONFIG_ENTRY_ID
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
 from .conftest import MAIN, SALES, SUPPORT
-from .portal import Portal
-from .portal_faults import FAULTS
 
 
 async def ask(hass: HomeAssistant, entry_id: str, **data: Any) -> Any:

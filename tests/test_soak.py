@@ -2,7 +2,7 @@
 
 import pytest
 
-from soak.judge import Answer, Record, Shown, wrong
+from dev.soak.judge import Answer, Record, Shown, wrong
 
 GRACE, INTERVAL = 20.0, 15.0
 

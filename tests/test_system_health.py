@@ -3,12 +3,12 @@
 from pytest_homeassistant_custom_component.common import get_system_health_info
 
 from custom_components.bitrix24_sip.const import DOMAIN
+from dev.portal import Portal
+from dev.portal.faults import FAULTS
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
 
 from .conftest import MAIN, Poll, SetUp
-from .portal import Portal
-from .portal_faults import FAULTS
 
 
 async def test_figures(

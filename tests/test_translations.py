@@ -19,6 +19,7 @@ import custom_components.bitrix24_sip as integration
 from custom_components.bitrix24_sip import issues
 from custom_components.bitrix24_sip.bitrix24 import Bitrix24Error
 from custom_components.bitrix24_sip.const import DOMAIN
+from dev.portal import Portal
 from homeassistant.config_entries import SOURCE_USER
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import section
@@ -29,7 +30,6 @@ from homeassistant.util.yaml import load_yaml_dict
 from scripts.validation.texts import leaves, placeholders, text
 
 from .conftest import MAIN, Poll, SetUp, make_entry
-from .portal import Portal
 from .test_config_flow import submit, user_input
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.bitrix24_sip.const import DOMAIN
+from dev.portal import Portal
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import (
     area_registry as ar,
@@ -21,7 +22,6 @@ from homeassistant.helpers import (
 )
 
 from .conftest import state_of
-from .portal import Portal
 
 # Entry, device registry and entity registry, as Home Assistant 2026.8 stored them after
 # 1.0.0 had been set up, one entity renamed and another disabled. Never to be changed.
@@ -112,7 +112,7 @@ async def test_options_are_the_same(
     """What was chosen stays chosen."""
     assert dict(upgraded.options) == {
         "scan_interval": 120,
-        "grace_time": 60,
+        "grace_period": 60,
         "find_lines": True,
         "reg_ids": [201020],
     }

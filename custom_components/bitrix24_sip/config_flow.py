@@ -43,13 +43,13 @@ from .bitrix24.telephony import parse_reg_id
 from .connection import async_open_telephony
 from .const import (
     CONF_FIND_LINES,
-    CONF_GRACE_TIME,
+    CONF_GRACE_PERIOD,
     CONF_REG_IDS,
     CONF_WEBHOOK,
-    DEFAULT_GRACE_TIME,
+    DEFAULT_GRACE_PERIOD,
     DEFAULT_SCAN_INTERVAL,
     DOMAIN,
-    MAX_GRACE_TIME,
+    MAX_GRACE_PERIOD,
     MAX_SCAN_INTERVAL,
     MIN_SCAN_INTERVAL,
 )
@@ -97,8 +97,8 @@ _OPTIONS_SCHEMA = vol.Schema(
         vol.Required(CONF_SCAN_INTERVAL, default=DEFAULT_SCAN_INTERVAL): vol.All(
             _seconds(MIN_SCAN_INTERVAL, MAX_SCAN_INTERVAL, 15), vol.Coerce(int)
         ),
-        vol.Required(CONF_GRACE_TIME, default=DEFAULT_GRACE_TIME): vol.All(
-            _seconds(0, MAX_GRACE_TIME, 15), vol.Coerce(int)
+        vol.Required(CONF_GRACE_PERIOD, default=DEFAULT_GRACE_PERIOD): vol.All(
+            _seconds(0, MAX_GRACE_PERIOD, 15), vol.Coerce(int)
         ),
         vol.Required(CONF_FIND_LINES, default=True): BooleanSelector(),
         vol.Optional(CONF_REG_IDS, default=list): _REG_IDS_SELECTOR,
@@ -136,7 +136,7 @@ class _Form:
     ) -> dict[int, SipLine] | None:
         """Return the portal's lines, None with an error where the webhook fails."""
         try:
-            return await telephony.prove()
+            return await telephony.validate_webhook()
         except Bitrix24Error as error:
             self.fail_with(field, error, telephony.client.webhook.host)
             return None

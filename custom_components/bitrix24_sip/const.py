@@ -11,14 +11,14 @@ CONF_WEBHOOK: Final = "webhook"
 
 # Options.
 CONF_FIND_LINES: Final = "find_lines"
-CONF_GRACE_TIME: Final = "grace_time"
+CONF_GRACE_PERIOD: Final = "grace_period"
 CONF_REG_IDS: Final = "reg_ids"
 
 DEFAULT_SCAN_INTERVAL: Final = 60  # seconds
 MIN_SCAN_INTERVAL: Final = 15
 MAX_SCAN_INTERVAL: Final = 3600
-DEFAULT_GRACE_TIME: Final = 120  # seconds
-MAX_GRACE_TIME: Final = 3600
+DEFAULT_GRACE_PERIOD: Final = 120  # seconds
+MAX_GRACE_PERIOD: Final = 3600
 
 LINES_EVERY: Final = timedelta(minutes=10)
 CONNECTOR_EVERY: Final = timedelta(hours=1)

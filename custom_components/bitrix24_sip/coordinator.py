@@ -21,8 +21,8 @@ from homeassistant.util import dt as dt_util
 from .bitrix24 import (
     Answers,
     Bitrix24Error,
-    LastingError,
     OperatingTime,
+    PermanentError,
     SipConnector,
     SipLine,
     SipRegistration,
@@ -34,10 +34,10 @@ from .bitrix24.telephony import STATUS_METHOD
 from .const import (
     ABSENT_READS,
     CONF_FIND_LINES,
-    CONF_GRACE_TIME,
+    CONF_GRACE_PERIOD,
     CONF_REG_IDS,
     CONNECTOR_EVERY,
-    DEFAULT_GRACE_TIME,
+    DEFAULT_GRACE_PERIOD,
     DEFAULT_SCAN_INTERVAL,
     DOMAIN,
     LINES_EVERY,
@@ -140,7 +140,7 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         self.telephony = telephony
         self.last_poll: LastPoll | None = None
         self.listed: frozenset[int] | None = None  # as the portal's list said last
-        self._grace: int = entry.options.get(CONF_GRACE_TIME, DEFAULT_GRACE_TIME)
+        self._grace: int = entry.options.get(CONF_GRACE_PERIOD, DEFAULT_GRACE_PERIOD)
         self._find_lines: bool = entry.options.get(CONF_FIND_LINES, True)
         self._typed = frozenset[int](entry.options.get(CONF_REG_IDS, ()))
         self._trackers: dict[int, LineTracker] = {}
@@ -241,7 +241,7 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
 
     @override
     async def _async_update_data(self) -> PortalState:
-        """Ask the portal what is due; what it does not say stands for the grace time."""
+        """Ask the portal what is due; what it does not say stands for the grace period."""
         now = monotonic()
         self._awake = self._polled()
         soon: list[int] = []
@@ -279,7 +279,7 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         others may be, as one provider often has them all: they are asked at once.
         """
         ends = monotonic() + self.chosen_interval
-        answers = await self.telephony.ask(
+        answers = await self.telephony.poll(
             reg_ids,
             with_lines=poll.with_lines,
             with_connector=poll.with_connector,
@@ -297,7 +297,9 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
                 more += others
         if more:
             poll.asked += len(more)
-            self._take(await self.telephony.ask(more, seconds=ends - monotonic()), poll)
+            self._take(
+                await self.telephony.poll(more, seconds=ends - monotonic()), poll
+            )
 
     def _polled(self) -> list[int]:
         """Return the lines to poll: all but those whose entities are all disabled."""
@@ -371,7 +373,7 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         now = monotonic()
         for reg_id in self._awake:
             self._trackers[reg_id].take(error, now, self._grace)
-        if isinstance(error, LastingError):
+        if isinstance(error, PermanentError):
             self._connector = None
         self.update_interval = timedelta(seconds=self.chosen_interval)
         if not self._begun:
@@ -422,7 +424,7 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         """
         pause = error.retry_after
         if self._begun:
-            if isinstance(error, LastingError):
+            if isinstance(error, PermanentError):
                 pause = _REASON_PAUSES.get(error.reason, _LASTING_PAUSE)
             elif isinstance(error, Throttled):
                 pause = pause or _THROTTLED_PAUSE
@@ -523,7 +525,7 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         self._not_known = frozenset(silent)
 
     def _expire_at(self, when: float | None) -> None:
-        """Look again when the next grace time ends, even if no poll is due then."""
+        """Look again when the next grace period ends, even if no poll is due then."""
         if self._expiry and self._expiry[0] == when:
             return
         self._cancel_expiry()
@@ -533,14 +535,14 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
 
     @callback
     def _expired(self, _now: datetime) -> None:
-        """Show what a grace time that is over leaves."""
+        """Show what a grace period that is over leaves."""
         self._expiry = None
         self.data = self._show()
         self.async_update_listeners()
 
     @callback
     def _cancel_expiry(self) -> None:
-        """Cancel the look at the end of a grace time."""
+        """Cancel the look at the end of a grace period."""
         if self._expiry:
             self._expiry[1]()
             self._expiry = None

@@ -46,7 +46,7 @@ class LineEvent(LineEntity[bool], EventEntity):
     """Fires once per settled change of a line, with the reason and the down time.
 
     Not for what was so when Home Assistant or the integration started, and not for what
-    the grace time bridges. It is always available: if it were not while the portal is
+    the grace period bridges. It is always available: if it were not while the portal is
     silent, its return would look like an event.
     """
 

@@ -1,14 +1,14 @@
-"""The one grace time: what is shown of a line while its state is not certain.
+"""The one grace period: what is shown of a line while its state is not certain.
 
-What was last known for certain stands for the grace time while the portal gives no
+What was last known for certain stands for the grace period while the portal gives no
 settled answer, be it "in_progress" or "wait", or no answer because of a passing fault.
 After it the line is off (unsettled) or not known (no answer). Nothing is bridged that
-does not pass by itself, nor with a grace time of 0.
+does not pass by itself, nor with a grace period of 0.
 """
 
 from dataclasses import dataclass
 
-from .bitrix24 import Bitrix24Error, LastingError, SipLine, SipRegistration
+from .bitrix24 import Bitrix24Error, PermanentError, SipLine, SipRegistration
 from .bitrix24.pacing import AWAITED_SECONDS
 
 
@@ -67,11 +67,11 @@ class LineTracker:
     def take(
         self, answer: SipRegistration | Bitrix24Error, now: float, grace: float
     ) -> None:
-        """Take the outcome of a poll. Once it began, a grace time is not prolonged."""
+        """Take the outcome of a poll. Once it began, a grace period is not prolonged."""
         if answer is self._latest and self._certain_until is None:
             return  # as certain as before
         self._latest = answer
-        if isinstance(answer, LastingError):
+        if isinstance(answer, PermanentError):
             self._registration = self._certain = None
             self._certain_until = now
             return
@@ -89,7 +89,7 @@ class LineTracker:
             self._certain_until = now + grace
 
     def expires_at(self, now: float) -> float | None:
-        """Return when a grace time that is running ends, None where none is."""
+        """Return when a grace period that is running ends, None where none is."""
         until = self._certain_until
         return until if until is not None and until > now else None
 

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from custom_components.bitrix24_sip.bitrix24 import Bitrix24Client, Telephony, Webhook
-from tests.portal import Portal
+from dev.portal import Portal
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ import trustme
 from custom_components.bitrix24_sip.bitrix24 import (
     Bitrix24Client,
     Bitrix24Error,
-    LastingError,
-    PassingError,
+    PermanentError,
     SipRegistration,
     Telephony,
+    TransientError,
     Webhook,
     client as client_module,
 )
@@ -35,9 +35,8 @@ from custom_components.bitrix24_sip.bitrix24.errors import (
     Throttled,
     UnexpectedAnswer,
 )
-from tests.conftest import MAIN, SALES, SUPPORT
-from tests.portal import Portal
-from tests.portal_faults import (
+from dev.portal import Portal
+from dev.portal.faults import (
     FAULTS,
     Body,
     Cut,
@@ -49,6 +48,7 @@ from tests.portal_faults import (
     Result,
     Slow,
 )
+from tests.conftest import MAIN, SALES, SUPPORT
 
 STATUS = "voximplant.sip.status"
 
@@ -134,7 +134,7 @@ async def test_retries_are_bounded(
 ) -> None:
     """Three attempts, then the error."""
     portal.fault(FAULTS[slug])
-    with pytest.raises(PassingError):
+    with pytest.raises(TransientError):
         await client.call("profile")
     assert len(portal.requests) == 3
 
@@ -267,7 +267,7 @@ async def test_batch_of_odd_parts(
     portal.fault(Result(parts))
     answer = await client.batch({"a": "profile"})
     assert answer.results == {}
-    assert isinstance(answer.errors["a"], PassingError)
+    assert isinstance(answer.errors["a"], TransientError)
 
 
 @pytest.mark.parametrize("result", [None, [], "x", {}, {"a": 1}])
@@ -364,7 +364,7 @@ async def test_when_to_come_back(
 ) -> None:
     """The portal's own word counts, where it has one."""
     portal.fault(FAULTS[slug])
-    with pytest.raises(PassingError) as caught:
+    with pytest.raises(TransientError) as caught:
         await client.call("profile")
     assert caught.value.retry_after == seconds
     assert isinstance(caught.value, Throttled | ServerFault)
@@ -381,11 +381,11 @@ async def test_an_unknown_code_is_told(client: Bitrix24Client, portal: Portal) -
 
 async def test_proof(telephony: Telephony, portal: Portal) -> None:
     """A good webhook is proved in one request, and the lines are there with it."""
-    assert (await telephony.prove()).keys() == {MAIN, SALES, SUPPORT}
+    assert (await telephony.validate_webhook()).keys() == {MAIN, SALES, SUPPORT}
     assert len(portal.requests) == 1
     portal.permitted = False
     with pytest.raises(MissingPermission):
-        await telephony.prove()
+        await telephony.validate_webhook()
 
 
 async def test_certificate(
@@ -424,11 +424,11 @@ def assert_untold(
     def assert_untold(error: BaseException) -> None:
         chain: BaseException | None = error
         while chain is not None:
-            assert not webhook.is_told_by(f"{chain} {chain!r} {chain.args!r}")
+            assert not webhook.leaks_into(f"{chain} {chain!r} {chain.args!r}")
             assert chain.__cause__ is None
             chain = chain.__context__
-        assert not webhook.is_told_by("".join(traceback.format_exception(error)))
-        assert not webhook.is_told_by(caplog.text)
+        assert not webhook.leaks_into("".join(traceback.format_exception(error)))
+        assert not webhook.leaks_into(caplog.text)
 
     return assert_untold
 
@@ -442,7 +442,7 @@ async def test_no_fault_tells_the_secret(
 ) -> None:
     """Whatever goes wrong, the secret is in no error, cause, traceback or log."""
     portal.fault(FAULTS[slug])
-    with pytest.raises((PassingError, LastingError)) as caught:
+    with pytest.raises((TransientError, PermanentError)) as caught:
         await client.batch({"a": "profile"})
     assert_untold(caught.value)
 

@@ -7,16 +7,16 @@ from hypothesis import HealthCheck, example, given, settings, strategies as st
 
 from custom_components.bitrix24_sip.bitrix24 import (
     Bitrix24Error,
-    LastingError,
-    PassingError,
+    PermanentError,
     SipConnector,
     SipLine,
     SipRegistration,
     Telephony,
+    TransientError,
 )
+from dev.portal import Portal
+from dev.portal.faults import Body
 from tests.conftest import MAIN, SALES, SUPPORT
-from tests.portal import Portal
-from tests.portal_faults import Body
 
 from .test_parsing import FIELDS, json_values
 
@@ -74,9 +74,9 @@ async def test_any_answer(
         Body(body.encode("utf-8", "replace") if isinstance(body, str) else body, status)
     )
     try:
-        outcome = await telephony.ask(ALL, with_lines=True, with_connector=True)
+        outcome = await telephony.poll(ALL, with_lines=True, with_connector=True)
     except Bitrix24Error as error:
-        assert isinstance(error, PassingError | LastingError)  # noqa: PT017
+        assert isinstance(error, TransientError | PermanentError)  # noqa: PT017
         return
     assert outcome.registrations.keys() == set(ALL)
     for reg_id, answer in outcome.registrations.items():

@@ -10,10 +10,10 @@ import pytest
 from custom_components.bitrix24_sip.bitrix24 import (
     Bitrix24Client,
     Bitrix24Error,
-    PassingError,
     SipLine,
     SipRegistration,
     Telephony,
+    TransientError,
     Webhook,
 )
 from custom_components.bitrix24_sip.bitrix24.errors import (
@@ -34,8 +34,8 @@ from custom_components.bitrix24_sip.bitrix24.errors import (
     UnexpectedAnswer,
     UnknownError,
 )
-from tests.portal import Portal
-from tests.portal_faults import Body
+from dev.portal import Portal
+from dev.portal.faults import Body
 
 SAMPLES: dict[str, Any] = {
     sample["id"]: sample
@@ -146,7 +146,7 @@ async def test_error(sample_client: Bitrix24Client, portal: Portal, key: str) ->
     with pytest.raises(Bitrix24Error) as caught:
         await sample_client.call(method, sample["request"].get("json"))
     assert type(caught.value) is ERRORS[key]
-    assert ("TRANSIENT" in sample["class"]) <= isinstance(caught.value, PassingError)
+    assert ("TRANSIENT" in sample["class"]) <= isinstance(caught.value, TransientError)
     if isinstance(caught.value, PortalMoved):
         assert caught.value.new_host == "acme-new.bitrix24.test"
 
@@ -252,7 +252,7 @@ async def test_what_the_proof_judges(
     results[command] = SAMPLES[key]["response"]["body"]["result"]
     portal.fault(Body(json.dumps({"result": {"result": results}})))
     with pytest.raises(error):
-        await Telephony(sample_client).prove()
+        await Telephony(sample_client).validate_webhook()
 
 
 async def test_a_method_that_is_missing(

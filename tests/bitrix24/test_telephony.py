@@ -16,9 +16,9 @@ from custom_components.bitrix24_sip.bitrix24.errors import (
     Throttled,
     UnexpectedAnswer,
 )
+from dev.portal import Portal
+from dev.portal.faults import FAULTS, ErrorReply, Hang, Result
 from tests.conftest import MAIN, SALES, SUPPORT
-from tests.portal import Portal
-from tests.portal_faults import FAULTS, ErrorReply, Hang, Result
 
 STATUS = "voximplant.sip.status"
 ALL = [MAIN, SALES, SUPPORT]
@@ -35,22 +35,22 @@ def many(portal: Portal) -> list[int]:
 
 async def test_all_in_one(telephony: Telephony, portal: Portal) -> None:
     """List and connector come along with the statuses."""
-    answers = await telephony.ask(ALL, with_lines=True, with_connector=True)
+    answers = await telephony.poll(ALL, with_lines=True, with_connector=True)
     assert len(portal.requests) == 1
     assert answers.registrations.keys() == set(ALL)
     assert isinstance(answers.lines, dict)
     assert answers.lines.keys() == set(ALL)
     assert isinstance(answers.connector, SipConnector)
-    assert (await telephony.ask(ALL)).lines is None
+    assert (await telephony.poll(ALL)).lines is None
 
 
 async def test_nothing_to_ask(telephony: Telephony, portal: Portal) -> None:
     """Without any line, whether the portal answers is asked all the same."""
-    assert (await telephony.ask([])).registrations == {}
+    assert (await telephony.poll([])).registrations == {}
     assert portal.commands("voximplant.line.get") == 1
     portal.fault(FAULTS["nginx_503"])
     with pytest.raises(ServerFault):
-        await telephony.ask([])
+        await telephony.poll([])
 
 
 async def test_a_command_fails(telephony: Telephony, portal: Portal) -> None:
@@ -67,7 +67,7 @@ async def test_the_list_cannot_be_read(telephony: Telephony, portal: Portal) -> 
     """The lines are known without it."""
     portal.fault(Result("nonsense"), method="voximplant.line.get")
     portal.fault(Result([]), method="voximplant.sip.connector.status")
-    answers = await telephony.ask(ALL, with_lines=True, with_connector=True)
+    answers = await telephony.poll(ALL, with_lines=True, with_connector=True)
     assert isinstance(answers.lines, UnexpectedAnswer)
     assert isinstance(answers.connector, UnexpectedAnswer)
     assert isinstance(answers.registrations[MAIN], SipRegistration)
@@ -105,14 +105,14 @@ async def test_all_commands_are_refused(telephony: Telephony, portal: Portal) ->
     with pytest.raises(MissingPermission):
         await telephony.registration_statuses(ALL)
     with pytest.raises(MissingPermission):
-        await telephony.ask(ALL, with_lines=True, with_connector=True)
+        await telephony.poll(ALL, with_lines=True, with_connector=True)
 
 
 async def test_all_commands_are_throttled(telephony: Telephony, portal: Portal) -> None:
     """The limit of operating time stops the whole poll, though the list is answered."""
     portal.fault(FAULTS["operation_time"], method=STATUS)
     with pytest.raises(OperatingTimeExceeded):
-        await telephony.ask(ALL, with_lines=True)
+        await telephony.poll(ALL, with_lines=True)
 
 
 async def test_some_commands_are_throttled(

@@ -140,11 +140,11 @@ def test_shows_the_host_only() -> None:
 )
 def test_tells_a_leak(text: str, told: bool) -> None:
     """More than 4 characters of the secret in a text are noticed."""
-    assert Webhook.parse(NORMAL).is_told_by(text) is told
+    assert Webhook.parse(NORMAL).leaks_into(text) is told
 
 
 def test_tells_a_leak_of_a_short_code() -> None:
     """A code of 4 characters is noticed whole."""
     webhook = Webhook.parse("https://acme.bitrix24.ru/rest/1/abcd/")
-    assert webhook.is_told_by("xabcdx")
-    assert not webhook.is_told_by("abc")
+    assert webhook.leaks_into("xabcdx")
+    assert not webhook.leaks_into("abc")

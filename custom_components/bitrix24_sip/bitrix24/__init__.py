@@ -4,7 +4,7 @@ Knows nothing of Home Assistant; needs aiohttp and the standard library only.
 """
 
 from .client import BatchAnswer, Bitrix24Client, OperatingTime
-from .errors import Bitrix24Error, LastingError, PassingError
+from .errors import Bitrix24Error, PermanentError, TransientError
 from .telephony import (
     Answers,
     RegistrationStatus,
@@ -21,13 +21,13 @@ __all__ = [
     "Bitrix24Client",
     "Bitrix24Error",
     "InvalidWebhookUrl",
-    "LastingError",
     "OperatingTime",
-    "PassingError",
+    "PermanentError",
     "RegistrationStatus",
     "SipConnector",
     "SipLine",
     "SipRegistration",
     "Telephony",
+    "TransientError",
     "Webhook",
 ]

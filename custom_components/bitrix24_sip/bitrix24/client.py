@@ -185,7 +185,7 @@ class Bitrix24Client:
     def _counted(self, error: Bitrix24Error) -> Bitrix24Error:
         """Count an error by its kind, and hand it on."""
         self.statistics.errors[error.reason] += 1
-        if self.webhook.is_told_by(str(error)):
+        if self.webhook.leaks_into(str(error)):
             # Somebody's answer repeats the secret, and would have it logged.
             return type(error)()
         return error
@@ -304,7 +304,7 @@ class Bitrix24Client:
         if (
             not new_host
             or not new.path.startswith(old.path)
-            or self.webhook.is_told_by(new_host)
+            or self.webhook.leaks_into(new_host)
         ):
             return UnexpectedAnswer()
         if new.hostname == old.hostname:

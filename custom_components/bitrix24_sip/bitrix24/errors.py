@@ -1,7 +1,7 @@
 """What can go wrong between a caller and a Bitrix24 portal, and who can mend it.
 
-One small tree. Its two halves are what a caller has to know first: a `PassingError`
-goes away by itself, a `LastingError` stays until somebody acts. The leaves say what
+One small tree. Its two halves are what a caller has to know first: a `TransientError`
+goes away by itself, a `PermanentError` stays until somebody acts. The leaves say what
 that somebody has to do; `reason` is the leaf's name for translations and tables.
 
 An error is told apart by the portal's `error` and `error_description`; the HTTP status
@@ -31,14 +31,14 @@ class Bitrix24Error(Exception):
         super().__init__(f"{self.meaning} ({code})" if code else self.meaning)
 
 
-class PassingError(Bitrix24Error):
+class TransientError(Bitrix24Error):
     """A fault that goes away by itself: ask again later."""
 
     reason = "server_error"
     meaning = "the portal did not answer"
 
 
-class ConnectionFailed(PassingError):
+class ConnectionFailed(TransientError):
     """No connection: unknown host, refused, reset, closed half-way."""
 
     reason = "cannot_connect"
@@ -52,35 +52,35 @@ class InsecureConnection(ConnectionFailed):
     meaning = "the portal's TLS certificate could not be verified"
 
 
-class RequestTimeout(PassingError):
+class RequestTimeout(TransientError):
     """No whole answer in time, or the portal cut the request off after 60 seconds."""
 
     reason = "timeout"
     meaning = "the portal took too long to answer"
 
 
-class ServerFault(PassingError):
+class ServerFault(TransientError):
     """The portal's own fault: 5xx, or one of its internal error codes."""
 
     reason = "server_error"
     meaning = "the portal has an internal problem"
 
 
-class UnexpectedAnswer(PassingError):
+class UnexpectedAnswer(TransientError):
     """Not an answer of a Bitrix24 portal: a web page, not JSON, or of a wrong shape."""
 
     reason = "not_bitrix24"
     meaning = "the answer is not one of a Bitrix24 portal"
 
 
-class UnknownError(PassingError):
+class UnknownError(TransientError):
     """An error code that this library does not know."""
 
     reason = "unknown_error"
     meaning = "the portal answered with an unknown error"
 
 
-class RegistrationNotFound(PassingError):
+class RegistrationNotFound(TransientError):
     """`REG_ID_NOT_FOUND`: no such registration, or the telephony provider is silent.
 
     The portal gives this code for every failure of `voximplant.sip.status`, so on its
@@ -91,7 +91,7 @@ class RegistrationNotFound(PassingError):
     meaning = "the portal has no status for this registration"
 
 
-class Throttled(PassingError):
+class Throttled(TransientError):
     """The portal asks for fewer requests."""
 
     reason = "throttled"
@@ -110,70 +110,70 @@ class OperatingTimeExceeded(Throttled):
     meaning = "the portal's limit of operating time is used up"
 
 
-class LastingError(Bitrix24Error):
+class PermanentError(Bitrix24Error):
     """A fault that stays until somebody acts."""
 
     reason = "unknown_error"
     meaning = "the portal refuses the request"
 
 
-class InvalidWebhook(LastingError):
+class InvalidWebhook(PermanentError):
     """The webhook is not valid (any more): a new one is needed."""
 
     reason = "invalid_webhook"
     meaning = "the portal does not accept the webhook"
 
 
-class MissingScope(LastingError):
+class MissingScope(PermanentError):
     """The webhook lacks the right `telephony`."""
 
     reason = "missing_scope"
     meaning = "the webhook lacks the right to telephony"
 
 
-class MissingPermission(LastingError):
+class MissingPermission(PermanentError):
     """The webhook's owner lacks the permission "Manage numbers: change"."""
 
     reason = "missing_permission"
     meaning = "the webhook's owner may not manage telephone numbers"
 
 
-class PlanRestricted(LastingError):
+class PlanRestricted(PermanentError):
     """The portal's plan or subscription has no REST API."""
 
     reason = "plan_restricted"
     meaning = "the portal's plan does not include the REST API"
 
 
-class PortalClosed(LastingError):
+class PortalClosed(PermanentError):
     """The portal is deleted, closed, or blocked."""
 
     reason = "portal_closed"
     meaning = "the portal is closed, deleted or blocked"
 
 
-class PortalOverloaded(LastingError):
+class PortalOverloaded(PermanentError):
     """Bitrix24 blocked this webhook for overload; a new webhook works at once."""
 
     reason = "portal_overloaded"
     meaning = "the webhook is blocked because of overload"
 
 
-class TelephonyMissing(LastingError):
+class TelephonyMissing(PermanentError):
     """The portal has no telephony, or the URL is not that of its REST API."""
 
     reason = "telephony_missing"
     meaning = "the portal does not know this method"
 
 
-class HttpsRequired(LastingError):
+class HttpsRequired(PermanentError):
     """The portal wants https."""
 
     reason = "https_required"
     meaning = "the portal accepts https only"
 
 
-class PortalMoved(LastingError):
+class PortalMoved(PermanentError):
     """The portal answers at another host: `new_host`. Nothing was sent there."""
 
     reason = "portal_moved"

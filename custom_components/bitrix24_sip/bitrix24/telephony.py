@@ -21,11 +21,11 @@ from .client import MAX_COMMANDS, Bitrix24Client
 from .errors import (
     Bitrix24Error,
     InvalidWebhook,
-    LastingError,
     MissingScope,
-    PassingError,
+    PermanentError,
     RequestTimeout,
     Throttled,
+    TransientError,
     UnexpectedAnswer,
 )
 from .pacing import BatchPlanner
@@ -131,7 +131,7 @@ class Telephony:
         # What each line answered last, as it came and as it was read.
         self._latest: dict[int, tuple[Any, SipRegistration]] = {}
 
-    async def prove(self) -> dict[int, SipLine]:
+    async def validate_webhook(self) -> dict[int, SipLine]:
         """Return the portal's lines if the webhook can do all that is needed; or raise.
 
         One request. `profile` needs no right, so it tells a dead webhook from a missing
@@ -153,7 +153,7 @@ class Telephony:
         self, reg_ids: Iterable[int], *, seconds: float = 60.0
     ) -> dict[int, SipRegistration | Bitrix24Error]:
         """Ask for the status of registrations; per REG_ID its answer or its error."""
-        return (await self.ask(reg_ids, seconds=seconds)).registrations
+        return (await self.poll(reg_ids, seconds=seconds)).registrations
 
     async def lines(self) -> dict[int, SipLine]:
         """Return the portal's Cloud PBX lines by REG_ID."""
@@ -163,7 +163,7 @@ class Telephony:
         """Return the state of the portal's SIP Connector."""
         return parse_connector(await self.client.call(CONNECTOR_METHOD))
 
-    async def ask(
+    async def poll(
         self,
         reg_ids: Iterable[int],
         *,
@@ -185,7 +185,7 @@ class Telephony:
             extras["connector"] = CONNECTOR_METHOD
         plan = self.planner.plan(reg_ids, len(extras), seconds)
         if not plan.requests:  # no line is due, but whether the portal answers is asked
-            return await self.ask(reg_ids, with_lines=True, seconds=seconds)
+            return await self.poll(reg_ids, with_lines=True, seconds=seconds)
         registrations: dict[int, SipRegistration | Bitrix24Error] = {}
         results: dict[str, Any] = {}  # of the extras
         errors: dict[str, Bitrix24Error] = {
@@ -210,7 +210,7 @@ class Telephony:
             except RequestTimeout as error:
                 errors |= dict.fromkeys(commands, error)
                 self.planner.lost(chunk, len(commands), monotonic() - begun)
-            except PassingError as error:
+            except TransientError as error:
                 errors |= dict.fromkeys(commands, error)
                 failure = error  # the other requests would only meet it again
             else:
@@ -273,7 +273,7 @@ def _raise_common_failure(failures: list[Bitrix24Error | None], answered: bool) 
     first = failures[0] if failures else None
     if first is None or None in failures:
         return
-    common = isinstance(first, LastingError | Throttled) and all(
+    common = isinstance(first, PermanentError | Throttled) and all(
         type(failure) is type(first) for failure in failures
     )
     if common or not answered:

@@ -67,7 +67,7 @@ class Webhook:
         """The portal's address without the scheme: what tells two portals apart."""
         return self.base.partition("://")[2]
 
-    def is_told_by(self, text: str) -> bool:
+    def leaks_into(self, text: str) -> bool:
         """Return whether a text holds the secret, or more than 4 characters of it."""
         if len(self.code) <= _SHOWN_AT_MOST:
             return self.code in text

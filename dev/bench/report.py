@@ -429,7 +429,7 @@ and the portal refuses the method."""
 _METHOD = """\
 ## Method
 
-- **Portal**: the tests' simulated portal (`tests/portal.py`), on loopback, in a process \
+- **Portal**: the tests' simulated portal (`dev/portal/server.py`), on loopback, in a process \
 of its own; its answers have the size and shape of real ones.
 - **Processor time** is `time.process_time` of the measuring process, all its threads \
 included; medians of 25 samples, all variants in turn within each repetition. A sample \
@@ -445,7 +445,7 @@ the line drops or recovers, so that all that is shown of it changes. State write
 `state_changed` and `state_reported` events; rows are counted in the recorder's SQLite \
 database. "Client alone": the poll of the same lines without Home Assistant. Set-up is that of a \
 restart: entry, devices and entities were there before.
-- **Usual pattern** (`benchmarks/custom_components/usual_sip`): the same client, lines \
+- **Usual pattern** (`dev/bench/custom_components/usual_sip`): the same client, lines \
 and entities on a plain `DataUpdateCoordinator` at a fixed 60 s and plain \
 `CoordinatorEntity`, which writes at every poll.
 - **Scale**: real time, at the default options, after set-up. "After its due time": from \
@@ -453,7 +453,7 @@ when the event loop's timer of a poll was due until the poll began. The simulate
 ran on the other core meanwhile.
 - **Detection, operating time**: the clock is simulated, all else is real (the integration, \
 Home Assistant's core, HTTP, the portal): the event loop does not sleep, but moves the \
-clock to the next timer when nothing is under way (`benchmarks/clock.py`). Each outage \
+clock to the next timer when nothing is under way (`dev/bench/clock.py`). Each outage \
 has half an hour of its own; it begins at random and lasts 2 to 10 minutes, at random. \
 Measured from the portal's knowing to the state of the line's binary sensor. 100 drops \
 of a single line, 40 of one of 50 lines, 20 of all 10 lines. Operating time: the second \

@@ -7,8 +7,8 @@ from typing import Final
 
 from playwright.async_api import Locator, expect
 
-from demo.entities import REGISTRATION, STATUS, portal_of
-from tests.portal import Request
+from dev.demo.entities import REGISTRATION, STATUS, portal_of
+from dev.portal import Request
 
 from . import dashboard
 from .browser import TIMEOUT, must_be_readable

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .hass import HomeAssistant
+from dev.hass import HomeAssistant
 
 UNKNOWN = ("unknown", "unavailable")
 

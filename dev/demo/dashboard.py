@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from dev.hass import HomeAssistant
+
 from .entities import REGISTRATION, STATUS, Line, Portal
-from .hass import HomeAssistant
 
 URL_PATH = "sip-lines"
 

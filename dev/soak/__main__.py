@@ -6,11 +6,11 @@ from pathlib import Path
 import sys
 from tempfile import TemporaryDirectory
 
-from demo.hass import free_port, write_config
+from dev.hass import free_port, write_config
 
 from .run import Soak
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def main() -> int:

@@ -7,8 +7,8 @@ from typing import Final
 from playwright.async_api import Locator, Page, expect
 
 from custom_components.bitrix24_sip.bitrix24 import Webhook
-from demo.hass import HomeAssistant
-from tests.portal import Portal
+from dev.hass import HomeAssistant
+from dev.portal import Portal
 
 from .browser import Frontend
 
@@ -106,5 +106,5 @@ class Visit:
 
     def must_not_tell(self, text: str, where: str) -> None:
         """Fail where a text holds a part of a webhook's secret."""
-        told = any(webhook.is_told_by(text) for webhook in self.secrets)
+        told = any(webhook.leaks_into(text) for webhook in self.secrets)
         assert not told, f"the webhook's secret is in {where}"

@@ -4,7 +4,7 @@ import asyncio
 from random import Random
 from typing import Final
 
-from tests.portal import Portal
+from dev.portal import Portal
 
 # Lines that stay as they are, so that each state is always there to be seen.
 _FAILING: Final = 201004

@@ -17,9 +17,9 @@ from zipfile import ZipFile
 
 import pytest
 
-from demo.hass import HassError, HomeAssistant, free_port, write_config
+from dev.hass import HassError, HomeAssistant, free_port, write_config
+from dev.portal import Portal
 from scripts.package import write_zip
-from tests.portal import Portal
 
 from .github import NAME, REPOSITORY_ID, TAG, TOKEN, GitHub
 

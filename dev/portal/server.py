@@ -24,7 +24,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from .portal_faults import (
+from .faults import (
     Body,
     Cut,
     Endless,
@@ -147,11 +147,11 @@ class FaultHandle:
     times: int | None
     skip: int
     hits: int = 0
-    _clear: Callable[[FaultHandle], None] = lambda _: None
+    on_clear: Callable[[FaultHandle], None] = lambda _: None
 
     def clear(self) -> None:
         """Switch it off."""
-        self._clear(self)
+        self.on_clear(self)
 
     def strikes(self, method: str, reg_id: int | None) -> bool:
         """Return whether it strikes now."""
@@ -326,7 +326,9 @@ class Portal:
         `times`: so often; `skip`: not the first so many.
         """
         handle = FaultHandle(fault, method, reg_id, times, skip)
-        handle._clear = lambda h: self._faults.remove(h) if h in self._faults else None
+        handle.on_clear = lambda h: (
+            self._faults.remove(h) if h in self._faults else None
+        )
         self._faults.append(handle)
         return handle
 
@@ -977,7 +979,3 @@ def main() -> None:
         asyncio.run(
             _serve(args.port, args.lines, args.delay_ms / 1000, args.certificate)
         )
-
-
-if __name__ == "__main__":
-    main()

@@ -24,7 +24,7 @@ def _measured(options: Sequence[str], section: str) -> Any:
     """Return the figures of a section, measured in a process of its own."""
     began = time.monotonic()
     result = subprocess.run(
-        [sys.executable, "-m", "benchmarks.section", section, *options],
+        [sys.executable, "-m", "dev.bench.section", section, *options],
         check=True,
         stdout=subprocess.PIPE,
     )
@@ -48,7 +48,7 @@ def main() -> int:
     with ThreadPoolExecutor() as pool:
         for stage in stages:
             figures |= dict(zip(stage, pool.map(measured, stage), strict=True))
-    folder = HERE.parent / "build" / "bench" if quick else HERE
+    folder = HERE.parents[1] / "build" / "bench" if quick else HERE
     folder.mkdir(parents=True, exist_ok=True)
     figures["seconds"] = time.monotonic() - began
     draw(folder, figures)

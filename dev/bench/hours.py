@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 import random
 from typing import Any
 
+from dev.portal import Portal
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
-from tests.portal import Portal
 
 from .core import OURS, USUAL, home_assistant, make_entry, set_up
 from .portal_process import FIRST_REG_ID

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from tests.portal import Portal
+from dev.portal import Portal
 
 FIRST_REG_ID = 201001
 
@@ -48,7 +48,7 @@ class Portals:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "benchmarks.portal_process",
+            "dev.bench.portal_process",
             *self._arguments,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

@@ -12,11 +12,11 @@ from typing import Any, Final, override
 
 import aiohttp
 
-from demo.entities import REGISTRATION, portal_of
-from demo.hass import HomeAssistant
-from tests.fault_matrix import AT_ONCE, MATRIX, REAUTH
-from tests.portal import Portal
-from tests.portal_faults import FAULTS
+from dev.demo.entities import REGISTRATION, portal_of
+from dev.hass import HomeAssistant
+from dev.outcomes import AT_ONCE, MATRIX, REAUTH
+from dev.portal import Portal
+from dev.portal.faults import FAULTS
 
 from .judge import Answer, Record, Shown, wrong
 
@@ -108,7 +108,7 @@ class Soak:
             entry = await hass.add_integration(
                 DOMAIN, {"webhook": self._portal.webhook}
             )
-            options = {"scan_interval": self._interval, "grace_time": GRACE}
+            options = {"scan_interval": self._interval, "grace_period": GRACE}
             await hass.change_options(entry["entry_id"], options)
             start = _memory(hass.pid)
             entities = await self._entities(hass, entry)

@@ -10,14 +10,14 @@ from typing import Any, Final
 from playwright.async_api import Page, expect
 import yaml
 
-from demo.entities import UNKNOWN
-from demo.hass import CUSTOM_COMPONENTS, HomeAssistant
+from dev.demo.entities import UNKNOWN
+from dev.hass import CUSTOM_COMPONENTS, HomeAssistant
 
 from .browser import PHONE, Look, must_be_readable
 from .visit import DOMAIN, Visit
 
 URL_PATH: Final = "sip-lines"
-_SOURCE: Final = Path(__file__).parent.parent / "docs" / "dashboard.yaml"
+_SOURCE: Final = Path(__file__).parents[2] / "docs" / "dashboard.yaml"
 # High enough for all of it, so that nothing is cut off.
 _WHOLE: Final = Look(width=1280, height=1600, sidebar=False)
 # By the name of the picture.

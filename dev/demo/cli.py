@@ -15,11 +15,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.portal import Portal as SimulatedPortal
-
-from . import checks, dashboard, table
-from .entities import Portal, portal_of
-from .hass import (
+from dev.hass import (
     DEFAULT_PORT,
     HassError,
     HomeAssistant,
@@ -27,6 +23,10 @@ from .hass import (
     is_free,
     write_config,
 )
+from dev.portal import Portal as SimulatedPortal
+
+from . import checks, dashboard, table
+from .entities import Portal, portal_of
 from .office import live, office
 
 DOMAIN = "bitrix24_sip"

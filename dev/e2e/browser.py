@@ -22,7 +22,7 @@ from playwright.async_api import (
     expect,
 )
 
-from demo.hass import HomeAssistant
+from dev.hass import HomeAssistant
 
 # Patience with a machine that has other things to do, in milliseconds. Nothing waits
 # that long where all is well.

@@ -76,7 +76,7 @@ class Ours(Variant):
     async def poll(self) -> int:
         """Ask as the integration does."""
         # 500 lines at 150 ms a command take longer than a minute.
-        answers = await self._telephony.ask(self.reg_ids, seconds=300)
+        answers = await self._telephony.poll(self.reg_ids, seconds=300)
         return sum(
             isinstance(answer, SipRegistration)
             for answer in answers.registrations.values()

@@ -17,14 +17,14 @@ from typing import Final
 
 from playwright.async_api import async_playwright
 
-from demo.hass import HomeAssistant, free_port, write_config
-from demo.office import office
+from dev.demo.office import office
+from dev.hass import HomeAssistant, free_port, write_config
 
 from . import steps
 from .browser import TIME_ZONE, Frontend, launch
 from .visit import Visit
 
-_REPOSITORY: Final = Path(__file__).parent.parent
+_REPOSITORY: Final = Path(__file__).parents[2]
 _EVIDENCE: Final = _REPOSITORY / "build" / "e2e"
 _OURS: Final = str(Path(__file__).parent)
 _PICTURES: Final = _REPOSITORY / "docs" / "images"

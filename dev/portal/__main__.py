@@ -1,0 +1,5 @@
+"""Run a simulated portal alone."""
+
+from .server import main
+
+main()
