@@ -11,6 +11,7 @@ from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
     async_fire_time_changed,
 )
+from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.amber import AmberSnapshotExtension
 
@@ -20,7 +21,8 @@ from custom_components.bitrix24_sip.const import CONF_WEBHOOK, DOMAIN
 from dev.portal import Portal
 from homeassistant.const import CONF_VERIFY_SSL
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.setup import async_setup_component
 
 MAIN, SALES, SUPPORT = 201001, 201002, 201003
 
@@ -128,6 +130,64 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+def asked(portal: Portal) -> list[int]:
+    """Return the REG_IDs that the portal was asked for."""
+    return [
+        int(params["REG_ID"])
+        for request in portal.requests
+        for _, method, params in request.commands
+        if method == "voximplant.sip.status"
+    ]
+
+
+def line_device(
+    hass: HomeAssistant, entry: MockConfigEntry, reg_id: int
+) -> dr.DeviceEntry | None:
+    """Return a line's device."""
+    return dr.async_get(hass).async_get_device_by_identifier(
+        (DOMAIN, f"{entry.entry_id}_{reg_id}"), entry.entry_id
+    )
+
+
+@pytest.fixture
+def disable_line(hass: HomeAssistant) -> Callable[[MockConfigEntry, int], None]:
+    """Return a function that disables all entities of a line."""
+
+    def disable_line(entry: MockConfigEntry, reg_id: int) -> None:
+        registry = er.async_get(hass)
+        device = line_device(hass, entry, reg_id)
+        assert device
+        for entity in er.async_entries_for_device(registry, device.id):
+            registry.async_update_entity(
+                entity.entity_id, disabled_by=er.RegistryEntryDisabler.USER
+            )
+
+    return disable_line
+
+
+@pytest.fixture
+def delete_device(
+    hass: HomeAssistant, hass_ws_client: WebSocketGenerator
+) -> Callable[[MockConfigEntry, dr.DeviceEntry], Awaitable[bool]]:
+    """Return a function that deletes a device as a user does, if that is allowed."""
+
+    async def delete_device(entry: MockConfigEntry, device: dr.DeviceEntry) -> bool:
+        assert await async_setup_component(hass, "config", {})
+        client = await hass_ws_client(hass)
+        await client.send_json_auto_id(
+            {
+                "type": "config/device_registry/remove_config_entry",
+                "config_entry_id": entry.entry_id,
+                "device_id": device.id,
+            }
+        )
+        success: bool = (await client.receive_json())["success"]
+        await hass.async_block_till_done(wait_background_tasks=True)
+        return success
+
+    return delete_device
 
 
 def state_of(hass: HomeAssistant, entity_id: str) -> str:

@@ -12,7 +12,11 @@ LIBRARY = sorted((INTEGRATION / "bitrix24").glob("*.py"))
 # From the inside out: a module imports from its own layer and from those before it.
 LAYERS = (
     ("bitrix24", "const"),
-    ("connection", "grace", "issues"),
+    ("state",),
+    ("grace",),
+    ("lines",),
+    ("schedule",),
+    ("connection", "devices", "errors", "issues"),
     ("coordinator",),
     ("entity",),
     (

@@ -27,7 +27,7 @@ DETAILS = {
 }
 REGISTRATION = "binary_sensor.main_line_registration"
 OTHER_REGISTRATION = "binary_sensor.sales_registration"
-EVENT = "event.main_line_registration"
+EVENT = "event.main_line_registration_change"
 
 
 async def automate(hass: HomeAssistant, trigger: str, *read: str) -> list[Any]:

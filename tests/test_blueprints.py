@@ -180,7 +180,7 @@ async def test_chosen_lines_only(
 ) -> None:
     """Where lines are chosen, the others are left out."""
     await set_up(portal)
-    await start("line_down", minutes=1, lines=["event.sales_registration"])
+    await start("line_down", minutes=1, lines=["event.sales_registration_change"])
     portal.lines[MAIN].drop()
     portal.lines[SALES].drop()
     await minutes(6)

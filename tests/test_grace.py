@@ -1,4 +1,4 @@
-"""The one grace time, as a table: answers and faults over time, and what is shown.
+"""The grace period as a table: answers and faults over time, and what is shown.
 
 The table stands in docs/how-it-works.md for readers as well.
 """
@@ -90,7 +90,13 @@ def shown(tracker: LineTracker, now: float) -> str:
         ),
         pytest.param(
             GRACE,
-            [(0, OK, ON), (60, PROGRESS, ON), (120, FAULT, ON), (180, PROGRESS, OFF)],
+            [
+                (0, OK, ON),
+                (60, PROGRESS, ON),
+                (120, FAULT, ON),
+                (179, PROGRESS, ON),
+                (180, None, OFF),
+            ],
             id="unsettled and faults: one clock, the latest answer decides",
         ),
         pytest.param(
@@ -99,9 +105,37 @@ def shown(tracker: LineTracker, now: float) -> str:
                 (0, OK, ON),
                 (60, FAULT, ON),
                 (180, FAULT, UNAVAILABLE),
+                (240, PROGRESS, UNKNOWN),
+                (359, None, UNKNOWN),
+                (360, None, OFF),
+            ],
+            id="under way after a long silence: a grace period of its own",
+        ),
+        pytest.param(
+            GRACE,
+            [
+                (0, OK, ON),
+                (60, PROGRESS, ON),
+                (180, PROGRESS, OFF),
+                (240, FAULT, OFF),
+                (359, None, OFF),
+                (360, None, UNAVAILABLE),
+                (420, WAIT, UNKNOWN),
+                (480, FAULT, UNKNOWN),
+                (540, FAULT, UNAVAILABLE),
+            ],
+            id="unsettled for long, then silent, then unsettled: never on",
+        ),
+        pytest.param(
+            GRACE,
+            [
+                (0, OK, ON),
+                (60, REVOKED, UNAVAILABLE),
+                (120, PROGRESS, UNKNOWN),
+                (239, PROGRESS, UNKNOWN),
                 (240, PROGRESS, OFF),
             ],
-            id="nothing bridged outlives the grace time",
+            id="under way after a permanent error was fixed",
         ),
         pytest.param(
             GRACE,
@@ -147,7 +181,7 @@ def shown(tracker: LineTracker, now: float) -> str:
                 (180, FAULT, ON),
                 (299, None, ON),
             ],
-            id="each certain answer ends the grace time",
+            id="each certain answer ends the grace period",
         ),
         pytest.param(
             0,
@@ -157,9 +191,9 @@ def shown(tracker: LineTracker, now: float) -> str:
                 (120, OK, ON),
                 (180, FAULT, UNAVAILABLE),
             ],
-            id="no grace time, nothing bridged",
+            id="no grace period, nothing bridged",
         ),
-        pytest.param(0, [(0, PROGRESS, OFF)], id="no grace time at the beginning"),
+        pytest.param(0, [(0, PROGRESS, OFF)], id="no grace period at the beginning"),
         pytest.param(
             3600,
             [(0, OK, ON), (60, FAULT, ON), (3659, None, ON), (3660, None, UNAVAILABLE)],
@@ -168,12 +202,12 @@ def shown(tracker: LineTracker, now: float) -> str:
     ],
 )
 def test_what_is_shown(grace: int, steps: list[Step]) -> None:
-    """What is shown follows from the answers and the one grace time."""
+    """What is shown follows from the answers and the one grace period."""
     tracker = LineTracker(SipLine(1, "Main line"))
     seen = []
     for at, answer, _ in steps:
         if answer is not None:
-            tracker.take(answer, at, grace)
+            tracker.record(answer, at, grace)
         seen.append((at, answer, shown(tracker, at)))
     assert seen == steps
 
@@ -181,36 +215,51 @@ def test_what_is_shown(grace: int, steps: list[Step]) -> None:
 def test_the_portals_answer_stands_beside() -> None:
     """While a fault is bridged, the last answer stays as it was; no answer is made up."""
     tracker = LineTracker(SipLine(1))
-    tracker.take(FAIL, 0, GRACE)
-    tracker.take(FAULT, 60, GRACE)
+    tracker.record(FAIL, 0, GRACE)
+    tracker.record(FAULT, 60, GRACE)
     assert tracker.state(100).registration is FAIL
-    tracker.take(PROGRESS, 120, GRACE)
+    tracker.record(PROGRESS, 120, GRACE)
     assert tracker.state(130).registration is PROGRESS
     assert tracker.state(130).connected is False
 
 
 def test_the_end_of_the_grace_time_is_known() -> None:
-    """Whoever shows the line can look again when the grace time ends."""
+    """Whoever shows the line can look again when the grace period ends."""
     tracker = LineTracker(SipLine(1))
-    assert tracker.expires_at(0) is None
-    tracker.take(OK, 0, GRACE)
-    assert tracker.expires_at(0) is None
-    tracker.take(FAULT, 60, GRACE)
-    tracker.take(FAULT, 120, GRACE)
-    assert tracker.expires_at(120) == 180
-    assert tracker.expires_at(180) is None
+    assert tracker.doubt_ends(0) is None
+    tracker.record(OK, 0, GRACE)
+    assert tracker.doubt_ends(0) is None
+    tracker.record(FAULT, 60, GRACE)
+    tracker.record(FAULT, 120, GRACE)
+    assert tracker.doubt_ends(120) == 180
+    assert tracker.doubt_ends(180) is None
 
 
-def test_failing_is_what_the_portal_answers() -> None:
-    """A line counts as failing for what the portal says, not for a fault."""
+def test_lost_is_what_the_portal_answers() -> None:
+    """A line counts as lost for what the portal says, not for a transient error."""
     tracker = LineTracker(SipLine(1))
-    assert not tracker.failing
-    for answer, failing in (
-        (FAIL, True),
-        (PROGRESS, True),
-        (OK, False),
-        (FAULT, False),
+    assert tracker.lost_since() is None
+    for at, answer, lost_since in (
+        (10, FAULT, None),
+        (20, FAIL, 20),
+        (30, PROGRESS, 20),
+        (40, FAULT, 20),
+        (50, OK, None),
+        (60, WAIT, 60),
     ):
-        tracker.take(answer, 0, GRACE)
-        assert tracker.failing is failing
-    assert tracker.error is FAULT
+        tracker.record(answer, at, GRACE)
+        assert tracker.lost_since() == lost_since
+        assert tracker.error is (answer if answer is FAULT else None)
+
+
+def test_the_same_answer_is_the_same_state() -> None:
+    """What did not change stays the same object, so that nobody compares it."""
+    tracker = LineTracker(SipLine(1))
+    tracker.record(OK, 0, GRACE)
+    state = tracker.state(0)
+    tracker.record(SipRegistration(1, "success", 200), 60, GRACE)
+    assert tracker.state(60) is state
+    tracker.record(SipRegistration(1, "in_progress"), 120, GRACE)
+    state = tracker.state(120)
+    tracker.record(SipRegistration(1, "in_progress"), 135, GRACE)
+    assert tracker.state(135) is state

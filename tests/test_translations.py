@@ -19,6 +19,7 @@ import custom_components.bitrix24_sip as integration
 from custom_components.bitrix24_sip import issues
 from custom_components.bitrix24_sip.bitrix24 import Bitrix24Error
 from custom_components.bitrix24_sip.const import DOMAIN
+from custom_components.bitrix24_sip.errors import UnexpectedError
 from dev.portal import Portal
 from homeassistant.config_entries import SOURCE_USER
 from homeassistant.core import HomeAssistant
@@ -354,7 +355,7 @@ def test_exceptions() -> None:
 def test_errors_of_the_flows() -> None:
     """Each reason why a form is refused is told, in the flow where it can occur."""
     flows = classes(module("config_flow.py"))
-    any_flow = reasons() | failures(flows["_Form"])
+    any_flow = reasons() - {UnexpectedError.reason} | failures(flows["_Form"])
     config, options = flows["Bitrix24SipConfigFlow"], flows["Bitrix24SipOptionsFlow"]
     assert ENGLISH["config"]["error"].keys() == (
         any_flow | webhook_reasons() | failures(config)
@@ -438,11 +439,11 @@ async def test_attributes_of_the_event(
     for change in (portal.lines[MAIN].drop, portal.lines[MAIN].recover):
         change()
         await poll(4)
-        state = hass.states.get("event.main_line_registration")
+        state = hass.states.get("event.main_line_registration_change")
         assert state is not None
         attributes |= state.attributes.keys()
     usual = {"event_types", "friendly_name"}
-    texts = ENGLISH["entity"]["event"]["registration"]["state_attributes"]
+    texts = ENGLISH["entity"]["event"]["registration_change"]["state_attributes"]
     assert texts.keys() == attributes - usual
     # A status is the same in the event as in the sensor.
     status = ENGLISH["entity"]["sensor"]["status"]
@@ -451,7 +452,7 @@ async def test_attributes_of_the_event(
 
 def test_devices() -> None:
     """A device that has no name of its own has one here."""
-    used = assigned(module("entity.py"), "device['translation_key']")
+    used = assigned(module("devices.py"), "device['translation_key']")
     assert ENGLISH["device"].keys() == used
 
 

@@ -1,5 +1,6 @@
 """The Bitrix24 SIP integration: the health of a portal's SIP registrations."""
 
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_VERIFY_SSL, Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import config_validation as cv, device_registry as dr
@@ -8,12 +9,12 @@ from homeassistant.helpers.typing import ConfigType
 from .bitrix24 import Telephony, Webhook
 from .connection import async_create_client
 from .const import CONF_WEBHOOK, DOMAIN
-from .coordinator import Bitrix24SipConfigEntry, Bitrix24SipCoordinator, reg_id_of
-from .entity import portal_device_info
+from .coordinator import Bitrix24SipConfigEntry, Bitrix24SipCoordinator
+from .devices import portal_device_info, reg_id_of
 from .issues import async_delete_issues
 from .services import async_setup_services
 
-# As in `Turn`: when a portal is loaded, too, what explains is there before what alarms.
+# As in `UpdateOrder`: details are there before the states that trigger automations.
 PLATFORMS = [Platform.SENSOR, Platform.BINARY_SENSOR, Platform.EVENT]
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
@@ -26,13 +27,13 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
 
 async def async_setup_entry(hass: HomeAssistant, entry: Bitrix24SipConfigEntry) -> bool:
     """Set up a portal from a config entry."""
-    client = await async_create_client(
-        hass, Webhook.parse(entry.data[CONF_WEBHOOK]), entry.data[CONF_VERIFY_SSL]
-    )
+    webhook = Webhook.parse(entry.data[CONF_WEBHOOK])
+    client = await async_create_client(hass, webhook, entry.data[CONF_VERIFY_SSL])
     coordinator = Bitrix24SipCoordinator(hass, entry, Telephony(client))
     await coordinator.async_config_entry_first_refresh()
     portal = dr.async_get(hass).async_get_or_create(
-        config_entry_id=entry.entry_id, **portal_device_info(entry)
+        config_entry_id=entry.entry_id,
+        **portal_device_info(entry.entry_id, entry.title, webhook),
     )
     coordinator.portal_device_id = portal.id
     entry.runtime_data = coordinator
@@ -43,9 +44,12 @@ async def async_setup_entry(hass: HomeAssistant, entry: Bitrix24SipConfigEntry) 
 async def async_unload_entry(
     hass: HomeAssistant, entry: Bitrix24SipConfigEntry
 ) -> bool:
-    """Unload a portal, of which nothing is known then that somebody should mend."""
-    async_delete_issues(hass, entry.entry_id)
-    return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+    """Unload the entry and delete its repair issues."""
+    unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+    if unloaded:
+        await entry.runtime_data.async_shutdown()
+        async_delete_issues(hass, entry.entry_id)
+    return unloaded
 
 
 async def async_remove_entry(
@@ -68,6 +72,12 @@ async def async_migrate_entry(
 async def async_remove_config_entry_device(
     hass: HomeAssistant, entry: Bitrix24SipConfigEntry, device: dr.AnyDeviceEntry
 ) -> bool:
-    """Let somebody delete a line's device, where the portal no longer has the line."""
+    """Allow a user to delete a line's device as soon as the portal's list lacks it."""
     reg_id = reg_id_of(device, entry.entry_id)
-    return reg_id is not None and reg_id not in entry.runtime_data.data.lines
+    if reg_id is None or entry.state is not ConfigEntryState.LOADED:
+        return False  # nothing is known of the lines of a portal that is not loaded
+    coordinator = entry.runtime_data
+    if not coordinator.roster.may_be_deleted(reg_id):
+        return False
+    coordinator.async_forget(reg_id)
+    return True

@@ -12,7 +12,7 @@ from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .coordinator import Bitrix24SipConfigEntry, Turn
+from .coordinator import Bitrix24SipConfigEntry, UpdateOrder
 from .entity import (
     LineEntity,
     LineEntityDescription,
@@ -43,7 +43,7 @@ REGISTRATION = LineBinarySensorDescription(
     key="registration",
     translation_key="registration",
     device_class=BinarySensorDeviceClass.CONNECTIVITY,
-    turn=Turn.LINE_REGISTRATION,
+    order=UpdateOrder.LINE_REGISTRATION,
     value_fn=lambda state, _: state.connected,
 )
 
@@ -80,7 +80,7 @@ async def async_setup_entry(
     """Add the binary sensors of a portal and of its lines."""
     coordinator = entry.runtime_data
     async_add_entities(
-        PortalBinarySensor(coordinator, description, Turn.PORTAL_STATE)
+        PortalBinarySensor(coordinator, description, UpdateOrder.PORTAL_STATE)
         for description in PORTAL
     )
     add_line_entities(entry, async_add_entities, LineBinarySensor, REGISTRATION)

@@ -53,7 +53,9 @@ from .const import (
     MAX_SCAN_INTERVAL,
     MIN_SCAN_INTERVAL,
 )
-from .coordinator import Bitrix24SipConfigEntry, error_placeholders, reg_id_of
+from .coordinator import Bitrix24SipConfigEntry
+from .devices import reg_id_of
+from .errors import error_placeholders
 
 _ADVANCED = "advanced"
 _EXAMPLE = "https://example.bitrix24.com/rest/1/abcdefghij012345/"

@@ -1,19 +1,20 @@
-"""What to ask the portal now, and when to ask again."""
+"""The coordinator of one portal: plan a poll, ask, apply the answers, show the result.
 
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
+Which lines there are is decided in `lines`, when and whom to ask in `schedule`, what is
+shown while a state is not certain in `grace`. What is held here is that a poll fails
+safe: whatever exception it ends with, the lines follow the grace period.
+"""
+
+import asyncio
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import Enum, auto
-from functools import cached_property, partial
+from enum import IntEnum, auto
 from time import monotonic
-from typing import Any, override
+from typing import NamedTuple, override
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_SCAN_INTERVAL
-from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
-from homeassistant.exceptions import ConfigEntryAuthFailed
-from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
 from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 from homeassistant.util import dt as dt_util
@@ -24,60 +25,29 @@ from .bitrix24 import (
     OperatingTime,
     PermanentError,
     SipConnector,
-    SipLine,
     SipRegistration,
     Telephony,
 )
-from .bitrix24.errors import InvalidWebhook, PortalMoved, RequestTimeout, Throttled
-from .bitrix24.pacing import SOON, SoonerPolls, pause_between_polls
 from .bitrix24.telephony import STATUS_METHOD
 from .const import (
-    ABSENT_READS,
     CONF_FIND_LINES,
     CONF_GRACE_PERIOD,
     CONF_REG_IDS,
-    CONNECTOR_EVERY,
     DEFAULT_GRACE_PERIOD,
     DEFAULT_SCAN_INTERVAL,
-    DOMAIN,
-    LINES_EVERY,
     LOGGER,
-    MIN_SCAN_INTERVAL,
 )
-from .grace import LineState, LineTracker
+from .devices import remove_line, rename_line, restore_lines
+from .errors import UnexpectedError, error_placeholders, update_error
 from .issues import async_update_issues
+from .lines import Roster
+from .schedule import Plan, Schedule
+from .state import PortalState
 
 type Bitrix24SipConfigEntry = ConfigEntry[Bitrix24SipCoordinator]
 
-# Seconds to the next poll after a fault that somebody has to mend.
-_LASTING_PAUSE = 900.0
-_REASON_PAUSES = {"plan_restricted": 3600.0, "telephony_missing": 3600.0}
-# Seconds to the next poll after the portal throttled without saying for how long.
-_THROTTLED_PAUSE = 60.0
-_LONGEST_PAUSE = 3600.0
-# Timers are rounded to whole seconds: a poll this early is the one that was meant.
-_EARLY = 2.0
-
-
-@dataclass(frozen=True)
-class PortalState:
-    """What is shown of a portal. error: that of the last poll, None where it answered."""
-
-    lines: dict[int, LineState] = field(default_factory=dict)
-    connector: SipConnector | None = None
-    operating_time: float | None = None
-    error: Bitrix24Error | None = None
-
-    def count(self, *, connected: bool) -> int | None:
-        """Return how many lines are (not) registered, None where none is known."""
-        if self.lines and self._counts[None] == len(self.lines):
-            return None
-        return self._counts[connected]
-
-    @cached_property
-    def _counts(self) -> Counter[bool | None]:
-        """How many lines are registered, are not, are not known: several entities ask."""
-        return Counter(state.connected for state in self.lines.values())
+# A poll that lasts this many seconds longer than the polling interval is ended.
+OVERTIME = 30.0
 
 
 @dataclass(slots=True)
@@ -92,17 +62,14 @@ class LastPoll:
     with_connector: bool = False
 
 
-class Turn(Enum):
-    """Whose turn it is to be told of an update: what explains it, then what alarms.
+class UpdateOrder(IntEnum):
+    """In which order entities are updated.
 
-    Home Assistant runs the first steps of an automation within the write of the state
-    that triggers it, and a message must find there why a line failed. And a turn of its
-    own for each kind costs less than all kinds line by line: a tenth, of 500 lines.
+    Details are written before the states that trigger automations, because those run
+    inside the state write, and their messages tell the details.
     """
 
-    LINE_STATUS_CODE = auto()
-    LINE_ERROR_MESSAGE = auto()
-    LINE_LAST_UPDATED = auto()
+    LINE_DETAILS = auto()
     LINE_STATUS = auto()
     LINE_REGISTRATION = auto()
     PORTAL_DETAILS = auto()
@@ -110,8 +77,11 @@ class Turn(Enum):
     LINE_EVENT = auto()
 
 
-# What an entity listens to: a line's changes by its REG_ID, or (None) every update.
-type EntityContext = tuple[Turn, int | None]
+class EntityContext(NamedTuple):
+    """The coordinator context of an entity. reg_id: None for one of the portal."""
+
+    order: UpdateOrder
+    reg_id: int | None = None
 
 
 class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
@@ -125,266 +95,266 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         self, hass: HomeAssistant, entry: Bitrix24SipConfigEntry, telephony: Telephony
     ) -> None:
         """Take the telephony of the portal, and the entry's options."""
-        self.chosen_interval: int = entry.options.get(
-            CONF_SCAN_INTERVAL, DEFAULT_SCAN_INTERVAL
-        )
+        options = entry.options
+        interval: int = options.get(CONF_SCAN_INTERVAL, DEFAULT_SCAN_INTERVAL)
         super().__init__(
             hass,
             LOGGER,
             config_entry=entry,
             name=entry.title,
-            update_interval=timedelta(seconds=self.chosen_interval),
+            update_interval=timedelta(seconds=interval),
             always_update=False,
         )
         self.data = PortalState()
         self.telephony = telephony
+        self.roster = Roster(
+            grace=options.get(CONF_GRACE_PERIOD, DEFAULT_GRACE_PERIOD),
+            find_lines=options.get(CONF_FIND_LINES, True),
+            manual=options.get(CONF_REG_IDS, ()),
+        )
+        self.schedule = Schedule(interval)
         self.last_poll: LastPoll | None = None
-        self.listed: frozenset[int] | None = None  # as the portal's list said last
-        self._grace: int = entry.options.get(CONF_GRACE_PERIOD, DEFAULT_GRACE_PERIOD)
-        self._find_lines: bool = entry.options.get(CONF_FIND_LINES, True)
-        self._typed = frozenset[int](entry.options.get(CONF_REG_IDS, ()))
-        self._trackers: dict[int, LineTracker] = {}
-        self._absent: dict[int, int] = {}
+        self.next_poll_in: float | None = (
+            None  # seconds, as decided after the last poll
+        )
         self._connector: SipConnector | None = None
-        self._error: Bitrix24Error | None = None
-        self._begun = False  # no poll was answered yet
-        # Lines that were polled once: from then on their entities say whether to.
-        self._introduced: set[int] = set()
-        self._awake: list[int] = []  # the lines that the last poll was about
-        self._not_known: frozenset[int] = frozenset()
-        self._entities: dict[Turn, dict[int | None, list[CALLBACK_TYPE]]] = {
-            turn: {} for turn in Turn
-        }
-        self._told: dict[int, LineState] = {}  # what they were told last
-        # When what is due next, on the monotonic clock.
-        self._all_due = self._lines_due = self._connector_due = 0.0
-        self._sooner = SoonerPolls(self.chosen_interval)
-        self._soon: list[int] = []  # the lines that the next poll asks, sooner than all
-        self._expiry: tuple[float, CALLBACK_TYPE] | None = None
-        entry.async_on_unload(self._cancel_expiry)
+        self._failure: Bitrix24Error | None = None
+        self._had_success = False
+        self._polled_ids: list[int] = []  # the lines that the last regular poll asked
+        self._without_status: frozenset[int] = frozenset()
+        self._logged: set[str] = set()  # exceptions, until a poll succeeds
+        self._time_limit: asyncio.Timeout | None = None
+        self._cancel_next_change: CALLBACK_TYPE | None = None
 
     @override
     async def _async_setup(self) -> None:
-        """Begin with the lines of the registry.
+        """Begin with the lines from before a restart."""
+        restore_lines(self.hass, self.config_entry.entry_id, self.roster)
 
-        So a line that is there is not lost because the portal's list is late, and a line
-        that went while Home Assistant was not running goes by the same rule as ever.
-        """
-        devices = dr.async_get(self.hass)
-        entities = er.async_get(self.hass)
-        entry_id = self.config_entry.entry_id
-        for device in dr.async_entries_for_config_entry(devices, entry_id):
-            if (reg_id := reg_id_of(device, entry_id)) is None:
-                continue
-            if not self._find_lines and reg_id not in self._typed:
-                devices.async_remove_device(device.id)
-                continue
-            self._trackers[reg_id] = LineTracker(SipLine(reg_id, device.name or ""))
-            known = er.async_entries_for_device(
-                entities, device.id, include_disabled_entities=True
-            )
-            if known and all(entity.disabled for entity in known):
-                self._introduced.add(reg_id)
-        for reg_id in self._typed:
-            self._trackers.setdefault(reg_id, LineTracker(SipLine(reg_id)))
-
-    @callback
     @override
-    def async_add_listener(
-        self, update_callback: CALLBACK_TYPE, context: Any = None
-    ) -> Callable[[], None]:
-        """Listen to every update, or as the `EntityContext` of an entity says."""
-        if context is None:
-            return super().async_add_listener(update_callback)
-        turn, reg_id = context
-        self._entities[turn].setdefault(reg_id, []).append(update_callback)
-        return partial(self._remove_entity, context, update_callback)
+    async def async_shutdown(self) -> None:
+        """End the poll that may be under way, too: nothing happens after the unload."""
+        await super().async_shutdown()
+        self.update_interval = None
+        self._show_at(None)
+        if self._time_limit and not self._time_limit.expired():
+            self._time_limit.reschedule(self.hass.loop.time())
 
-    @callback
-    def _remove_entity(self, context: EntityContext, listener: CALLBACK_TYPE) -> None:
-        """Tell an entity no more."""
-        turn, reg_id = context
-        listeners = self._entities[turn][reg_id]
-        listeners.remove(listener)
-        if not listeners:
-            del self._entities[turn][reg_id]
+    @override
+    async def async_refresh(self) -> None:
+        """Refresh all lines, not only those that an early poll would ask."""
+        self.schedule.request()
+        await super().async_refresh()
+
+    @override
+    async def async_request_refresh(self) -> None:
+        """Refresh all lines, also where a poll of some of them is under way."""
+        self.schedule.request()
+        await super().async_request_refresh()
 
     @callback
     @override
     def async_update_listeners(self) -> None:
-        """Tell what has changed to those who listen to it.
-
-        Most polls change nothing, so what one costs must not grow with the entities.
-        """
+        """Update the entities in their order, and whoever else listens after them."""
+        self._listeners = dict(sorted(self._listeners.items(), key=_update_order))
         super().async_update_listeners()
-        told, self._told = self._told, self.data.lines
-        changed: list[int | None] = [None]
-        changed += [r for r, s in self._told.items() if s is not told.get(r)]
-        listeners = [
-            (reg_id, listener)
-            for entities in self._entities.values()
-            for reg_id in changed
-            for listener in entities.get(reg_id, ())
-        ]
-        for reg_id, listener in listeners:
-            try:
-                listener()
-            except Exception:
-                about = f"line {reg_id}" if reg_id else self.name
-                self.logger.exception("Unexpected error updating %s", about)
 
-    @override
-    async def async_request_refresh(self) -> None:
-        """Refresh all lines, as somebody asks for it."""
-        self._soon.clear()
-        await super().async_request_refresh()
+    @callback
+    def async_forget(self, reg_id: int) -> None:
+        """Forget a line whose device a user deletes."""
+        self.roster.remove(reg_id)
+        self._show()
+        self.async_update_listeners()
 
     @override
     async def _async_update_data(self) -> PortalState:
-        """Ask the portal what is due; what it does not say stands for the grace period."""
-        now = monotonic()
-        self._awake = self._polled()
-        soon: list[int] = []
-        if now + _EARLY < self._all_due:
-            soon = [reg_id for reg_id in self._soon if reg_id in self._awake]
-        self._soon = []
-        reg_ids = soon or self._awake
-        poll = LastPoll(
-            dt_util.utcnow(),
-            asked=len(reg_ids),
-            with_lines=now + _EARLY >= self._lines_due,
-            with_connector=now + _EARLY >= self._connector_due,
-        )
-        self.last_poll = poll
+        """Poll the portal; what it does not say stands for the grace period."""
+        began = monotonic()
+        self.last_poll = poll = LastPoll(dt_util.utcnow())
         try:
-            await self._poll(poll, reg_ids, soon=bool(soon))
-        except Bitrix24Error as error:
-            self._all_failed(error)
-            raise self._as_update_error(error) from None
+            limit = self.schedule.interval + OVERTIME
+            async with asyncio.timeout(limit) as self._time_limit:
+                await self._poll(poll, began)
+        except (Exception, asyncio.CancelledError) as exception:
+            if (task := asyncio.current_task()) and task.cancelling():
+                raise
+            if self._shutdown_requested:
+                self.last_update_success = False  # the base class logs nothing then
+                raise UpdateFailed from None
+            raise self._failed(exception) from exception
         finally:
-            poll.seconds = monotonic() - now
-        if not soon:
-            self._all_due = now + self._interval()
-        self._error = None
-        self.update_interval = timedelta(seconds=self._pause())
-        self._update_issues(None)
-        state = self._show()
-        self._begun = True
-        return state
+            self._time_limit = None
+            poll.seconds = monotonic() - began
+        return self.data
 
-    async def _poll(self, poll: LastPoll, reg_ids: list[int], *, soon: bool) -> None:
-        """Ask for registrations, and for lines and connector where they are due.
-
-        soon: some of the lines whose recovery is awaited. When one of them is back, the
-        others may be, as one provider often has them all: they are asked at once.
-        """
-        ends = monotonic() + self.chosen_interval
-        answers = await self.telephony.poll(
-            reg_ids,
-            with_lines=poll.with_lines,
-            with_connector=poll.with_connector,
-            seconds=self.chosen_interval,
-        )
-        self._take(answers, poll)
-        more = [r for r in self._trackers if r not in self._introduced]
-        self._awake += more
-        if soon:
-            self._sooner.asked(reg_ids)
-            if any(is_registered(a) for a in answers.registrations.values()):
-                others = [r for r in self._awaited() if r not in reg_ids]
-                others = self._sooner.others(others, len(self._awake))
-                self._sooner.asked(others)
-                more += others
+    async def _poll(self, poll: LastPoll, began: float) -> None:
+        """Ask for what is due, and apply the answers."""
+        enabled = {context.reg_id for context in self.async_contexts()}
+        lines = self._polled_ids = self.roster.to_poll(enabled)
+        urgent = self.roster.urgent(lines, began)
+        plan = self.schedule.plan(began, lines, urgent, self._used)
+        poll.with_lines, poll.with_connector = plan.with_list, plan.with_connector
+        answers = await self._ask(plan)
+        lost = self._apply(answers, poll)
+        more = self.roster.never_polled()
+        if any(is_registered(answer) for answer in answers.registrations.values()):
+            more += self.schedule.others(plan, urgent, self._used)
         if more:
-            poll.asked += len(more)
-            self._take(
-                await self.telephony.poll(more, seconds=ends - monotonic()), poll
-            )
-
-    def _polled(self) -> list[int]:
-        """Return the lines to poll: all but those whose entities are all disabled."""
-        enabled = set[int | None]().union(*self._entities.values())
-        return [
-            reg_id
-            for reg_id in self._trackers
-            if reg_id in enabled or reg_id not in self._introduced
-        ]
-
-    def _take(self, answers: Answers, poll: LastPoll) -> None:
-        """Take what the portal answered."""
+            lines += (reg_id for reg_id in more if reg_id not in lines)
+            lost += self._apply(await self._ask_more(more, began), poll)
+        number = len(self._polled_ids)
+        self.schedule.polled(plan, began, lines=number, used=self._used, lost=lost)
+        self._failure = None
+        self._show()
+        if self.data.error is None:
+            self._logged.clear()
+        self._log_status_changes()
+        self._update_issues(None)
+        self._had_success = True
         now = monotonic()
-        self._introduced.update(answers.registrations)
-        for reg_id, answer in answers.registrations.items():
-            self._trackers[reg_id].take(answer, now, self._grace)
-            poll.failed += isinstance(answer, Bitrix24Error)
+        urgent = self.roster.urgent(self._polled_ids, now)
+        self.next_poll_in = self.schedule.pause(now, urgent, self._used)
+        self.update_interval = timedelta(seconds=self.next_poll_in)
+
+    async def _ask(self, plan: Plan, seconds: float | None = None) -> Answers:
+        """Ask the portal. seconds: for all of it; the polling interval by default."""
+        answers = await self.telephony.poll(
+            plan.reg_ids,
+            with_lines=plan.with_list,
+            with_connector=plan.with_connector,
+            seconds=self.schedule.interval if seconds is None else seconds,
+        )
+        if self._shutdown_requested:  # while the answer came
+            raise UpdateFailed
+        return answers
+
+    async def _ask_more(self, reg_ids: list[int], began: float) -> Answers:
+        """Ask for further lines in a poll that was answered; an error is theirs alone."""
+        seconds = began + self.schedule.interval - monotonic()
+        try:
+            return await self._ask(Plan(reg_ids), seconds)
+        except Bitrix24Error as error:
+            return Answers(dict.fromkeys(reg_ids, error))
+
+    def _apply(self, answers: Answers, poll: LastPoll) -> list[int]:
+        """Apply what the portal answered; return the lines that were lost."""
+        now = monotonic()
+        lost = self.roster.record(answers.registrations, now)
+        poll.asked += len(answers.registrations)
+        poll.failed += sum(
+            isinstance(answer, Bitrix24Error)
+            for answer in answers.registrations.values()
+        )
         if isinstance(answers.lines, dict):
-            self._take_lines(answers.lines)
-            # A line that is absent may be gone: the next poll looks again.
-            soon = bool(self._absent)
-            self._lines_due = now + (0 if soon else LINES_EVERY.total_seconds())
+            self.schedule.got_list(now)
+            changes = self.roster.record_list(answers.lines, now)
+            entry_id = self.config_entry.entry_id
+            for line in changes.renamed:
+                rename_line(self.hass, entry_id, line)
+            for reg_id in changes.gone:
+                remove_line(self.hass, entry_id, reg_id)
+                LOGGER.info("%s: the portal no longer has line %s", self.name, reg_id)
+        if answers.connector is not None:
+            known = isinstance(answers.connector, SipConnector)
+            self.schedule.got_connector(now, known=known)
         if isinstance(answers.connector, SipConnector):
             self._connector = answers.connector
-            self._connector_due = now + CONNECTOR_EVERY.total_seconds()
-        elif answers.connector:
-            self._connector_due = now + LINES_EVERY.total_seconds()
+        return lost
 
-    def _take_lines(self, listed: dict[int, SipLine]) -> None:
-        """Take the portal's list: new lines come, renamed ones are renamed.
+    def _failed(self, exception: BaseException) -> Exception:
+        """Take a poll that failed as a whole; return the exception to raise.
 
-        A line goes when the list lacks it twice, unless somebody typed it in.
+        An exception that nobody foresaw counts like a transient error of the portal.
         """
-        self.listed = frozenset(listed)
-        for reg_id, line in listed.items():
-            self._absent.pop(reg_id, None)
-            if tracker := self._trackers.get(reg_id):
-                if tracker.line != line:
-                    tracker.line = line
-                    self._rename(line)
-            elif self._find_lines:
-                self._trackers[reg_id] = LineTracker(line)
-        for reg_id in self._trackers.keys() - listed.keys() - self._typed:
-            self._absent[reg_id] = self._absent.get(reg_id, 0) + 1
-            if self._absent[reg_id] >= ABSENT_READS:
-                self._remove(reg_id)
-
-    def _device(self, reg_id: int) -> dr.DeviceEntry | None:
-        """Return the device of a line, where there is one yet."""
-        entry_id = self.config_entry.entry_id
-        return dr.async_get(self.hass).async_get_device_by_identifier(
-            line_identifier(entry_id, reg_id), entry_id
-        )
-
-    def _rename(self, line: SipLine) -> None:
-        """Give a line's device the title that the line has on the portal now."""
-        if line.title and (device := self._device(line.reg_id)):
-            dr.async_get(self.hass).async_update_device(device.id, name=line.title)
-
-    def _remove(self, reg_id: int) -> None:
-        """Forget a line that the portal no longer has; its entities go with its device."""
-        del self._trackers[reg_id], self._absent[reg_id]
-        self._introduced.discard(reg_id)
-        if device := self._device(reg_id):
-            dr.async_get(self.hass).async_remove_device(device.id)
-        LOGGER.info("%s: line %s is gone from the portal", self.name, reg_id)
-
-    def _all_failed(self, error: Bitrix24Error) -> None:
-        """Take a poll that brought nothing; say so once."""
-        self._update_issues(error)
-        now = monotonic()
-        for reg_id in self._awake:
-            self._trackers[reg_id].take(error, now, self._grace)
+        error = exception if isinstance(exception, Bitrix24Error) else UnexpectedError()
+        if error is not exception:
+            self._log_once("unexpected error while polling", exception)
+        began_failing, self._failure = self._failure is None, error
         if isinstance(error, PermanentError):
             self._connector = None
-        self.update_interval = timedelta(seconds=self.chosen_interval)
-        if not self._begun:
-            return  # Home Assistant itself says that set-up will be tried again
-        if self._error is None:
-            LOGGER.warning("%s: polling fails: %s", self.name, error)
-            # What the base class would say, an error, is said already.
-            self.last_update_success = False
-        self._error = error
-        self.data = self._show()
+        pause, host = self.schedule.interval, self.telephony.client.webhook.host
+        try:
+            self.roster.record(dict.fromkeys(self._polled_ids, error), monotonic())
+            urgent = self.roster.urgent(self._polled_ids, monotonic())
+            pause = self.schedule.pause_after(error, urgent=bool(urgent))
+            self._update_issues(error)
+            state = self._snapshot()
+        except Exception as second:  # noqa: BLE001 - whatever it is, fail safe
+            self._log_once("unexpected error after a failed poll", second)
+            state = self.data.blind(error)
+        assert self.last_poll
+        self.last_poll.asked = self.last_poll.failed = len(self._polled_ids)
+        self.next_poll_in = pause
+        if not self._had_success:
+            # Home Assistant itself tries set-up again, and only what the portal said
+            # keeps it from that.
+            return update_error(error, host, error.retry_after)
+        failure = update_error(error, host, pause)
+        if began_failing and error is exception:
+            LOGGER.warning("%s: polling fails: %s", self.name, failure)
+        self.last_update_success = False  # logged already, so not by the base class
+        self.data = state
         self.async_update_listeners()
+        return failure
+
+    def _show(self) -> None:
+        """Show what is known now; nothing is known if that itself fails."""
+        try:
+            self.data = self._snapshot()
+        except Exception as exception:  # noqa: BLE001 - whatever it is, fail safe
+            self._log_once("unexpected error while updating the lines", exception)
+            self.data = self.data.blind(UnexpectedError())
+
+    def _snapshot(self) -> PortalState:
+        """Return what is known now, and have it looked at again when that changes."""
+        now = monotonic()
+        polled = set(self._polled_ids)
+        self._show_at(self.roster.next_change(polled, now))
+        used = self._used
+        return PortalState(
+            self.roster.show(polled, now),
+            self._connector,
+            round(used.seconds, 1) if used else None,
+            self._failure,
+        )
+
+    def _show_at(self, when: float | None) -> None:
+        """Look again when the next grace period ends, even if no poll is due then."""
+        if self._cancel_next_change:
+            self._cancel_next_change()
+            self._cancel_next_change = None
+        if when is not None:
+            job = HassJob(self._grace_period_ended, cancel_on_shutdown=True)
+            delay = when - monotonic()
+            self._cancel_next_change = async_call_later(self.hass, delay, job)
+
+    @callback
+    def _grace_period_ended(self, _now: datetime) -> None:
+        """Show what is left of a line's state when its grace period is over."""
+        self._cancel_next_change = None
+        self._show()
+        self.async_update_listeners()
+
+    def _log_once(self, message: str, exception: BaseException) -> None:
+        """Log an exception that nobody foresaw, once until a poll succeeds."""
+        if message not in self._logged:
+            self._logged.add(message)
+            LOGGER.error("%s: %s", self.name, message, exc_info=exception)
+
+    def _log_status_changes(self) -> None:
+        """Log once when the portal has no status for lines, and when it has again."""
+        errors = self.roster.errors(self._polled_ids)
+        begins = sorted(errors.keys() - self._without_status)
+        ends = sorted((self._without_status - errors.keys()) & self.data.lines.keys())
+        if begins:
+            numbers = ", ".join(map(str, begins))
+            LOGGER.warning(
+                "%s: no status for %s: %s", self.name, numbers, errors[begins[0]]
+            )
+        if ends:
+            numbers = ", ".join(map(str, ends))
+            LOGGER.info("%s: status known again for %s", self.name, numbers)
+        self._without_status = frozenset(errors)
 
     def _update_issues(self, error: Bitrix24Error | None) -> None:
         """Have the repair issues that there is a reason for."""
@@ -400,177 +370,18 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
             self._connector,
         )
 
-    def _as_update_error(self, error: Bitrix24Error) -> Exception:
-        """Return Home Assistant's exception for an error of the portal."""
-        placeholders = error_placeholders(error, self.telephony.client.webhook.host)
-        if isinstance(error, InvalidWebhook):
-            return ConfigEntryAuthFailed(
-                translation_domain=DOMAIN,
-                translation_key=error.reason,
-                translation_placeholders=placeholders,
-            )
-        return UpdateFailed(
-            translation_domain=DOMAIN,
-            translation_key=error.reason,
-            translation_placeholders=placeholders,
-            retry_after=self._pause_after(error),
-        )
-
-    def _pause_after(self, error: Bitrix24Error) -> float | None:
-        """Return the seconds to the next poll, None for the usual ones.
-
-        Until a first poll was answered it is Home Assistant that tries again, soon and
-        ever more rarely, and only what the portal itself said keeps it from that.
-        """
-        pause = error.retry_after
-        if self._begun:
-            if isinstance(error, PermanentError):
-                pause = _REASON_PAUSES.get(error.reason, _LASTING_PAUSE)
-            elif isinstance(error, Throttled):
-                pause = pause or _THROTTLED_PAUSE
-            elif isinstance(error, RequestTimeout):
-                pause = min(SOON, self.chosen_interval)
-        if pause is None:
-            return None
-        return min(max(pause, MIN_SCAN_INTERVAL), _LONGEST_PAUSE)
-
     @property
-    def _operating(self) -> OperatingTime | None:
+    def _used(self) -> OperatingTime | None:
         """The operating time of the one method that is asked all the time."""
         return self.telephony.client.operating.get(STATUS_METHOD)
 
-    def _interval(self) -> float:
-        """Return the seconds between polls, with the operating time in mind."""
-        operating = self._operating
-        if operating is None:
-            return self.chosen_interval
-        return pause_between_polls(
-            self.chosen_interval,
-            operating.seconds,
-            operating.per_call * len(self._awake),
-            operating.resets_in(),
-        )
 
-    def _pause(self) -> float:
-        """Return the seconds to the next poll, and decide whom it asks."""
-        now = monotonic()
-        soon = min(SOON, self.chosen_interval)
-        pause = max(self._all_due - now, soon)
-        if self._interval() > self.chosen_interval or pause <= soon + _EARLY:
-            return pause
-        if self.telephony.planner.unsorted:
-            self._all_due = now + soon
-            return soon
-        self._soon = self._sooner.some(self._awaited(), len(self._awake))
-        return soon if self._soon else pause
-
-    def _awaited(self) -> list[int]:
-        """Return the lines whose recovery is awaited."""
-        now = monotonic()
-        return [
-            reg_id
-            for reg_id in self._awake
-            if (tracker := self._trackers.get(reg_id)) and tracker.awaited(now)
-        ]
-
-    def _show(self) -> PortalState:
-        """Return what is shown now; what did not change stays the same object."""
-        now = monotonic()
-        awake = set(self._awake)
-        previous = self.data.lines
-        lines = {}
-        ends = []
-        for reg_id, tracker in self._trackers.items():
-            if reg_id in awake:
-                state = tracker.state(now)
-                if (end := tracker.expires_at(now)) is not None:
-                    ends.append(end)
-            else:
-                state = LineState(tracker.line)
-            before = previous.get(reg_id)
-            lines[reg_id] = before if before == state else state
-        self._expire_at(min(ends, default=None))
-        if self._error is None:
-            self._say_what_is_not_known()
-        operating = self._operating
-        return PortalState(
-            lines,
-            self._connector,
-            round(operating.seconds, 1) if operating else None,
-            self._error,
-        )
-
-    def _say_what_is_not_known(self) -> None:
-        """Say once when the portal has no status for some lines, and when it has again."""
-        silent = {
-            reg_id: tracker.error
-            for reg_id in self._awake
-            if (tracker := self._trackers.get(reg_id)) and tracker.error
-        }
-        begins = silent.keys() - self._not_known
-        ends = self._not_known - silent.keys()
-        if begins:
-            LOGGER.warning(
-                "%s: no status for %s: %s",
-                self.name,
-                ", ".join(map(str, sorted(begins))),
-                silent[min(begins)],
-            )
-        if ends:
-            LOGGER.info(
-                "%s: status known again for %s",
-                self.name,
-                ", ".join(map(str, sorted(ends))),
-            )
-        self._not_known = frozenset(silent)
-
-    def _expire_at(self, when: float | None) -> None:
-        """Look again when the next grace period ends, even if no poll is due then."""
-        if self._expiry and self._expiry[0] == when:
-            return
-        self._cancel_expiry()
-        if when is not None:
-            cancel = async_call_later(self.hass, when - monotonic(), self._expired)
-            self._expiry = (when, cancel)
-
-    @callback
-    def _expired(self, _now: datetime) -> None:
-        """Show what a grace period that is over leaves."""
-        self._expiry = None
-        self.data = self._show()
-        self.async_update_listeners()
-
-    @callback
-    def _cancel_expiry(self) -> None:
-        """Cancel the look at the end of a grace period."""
-        if self._expiry:
-            self._expiry[1]()
-            self._expiry = None
+def _update_order(listener: tuple[int, tuple[CALLBACK_TYPE, object]]) -> int:
+    """Return the place of a listener among the others; those without a context last."""
+    _, (_, context) = listener
+    return context.order if isinstance(context, EntityContext) else len(UpdateOrder) + 1
 
 
 def is_registered(answer: SipRegistration | Bitrix24Error) -> bool:
     """Return whether the portal answered that the line is registered."""
     return isinstance(answer, SipRegistration) and answer.registered
-
-
-def line_identifier(entry_id: str, reg_id: int) -> tuple[str, str]:
-    """Return the identifier of a line's device."""
-    return (DOMAIN, f"{entry_id}_{reg_id}")
-
-
-def reg_id_of(device: dr.AnyDeviceEntry, entry_id: str) -> int | None:
-    """Return the REG_ID of a line's device, None for a portal's."""
-    for domain, identifier in device.identifiers:
-        head, _, reg_id = identifier.rpartition("_")
-        if domain == DOMAIN and head == entry_id and reg_id.isdecimal():
-            return int(reg_id)
-    return None
-
-
-def error_placeholders(error: Bitrix24Error, host: str) -> dict[str, str]:
-    """Return what the sentences about an error may name."""
-    return {
-        "portal": host,
-        "code": error.code,
-        "new_host": error.new_host if isinstance(error, PortalMoved) else "",
-    }

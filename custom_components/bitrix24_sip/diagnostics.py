@@ -10,8 +10,9 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 
 from .const import CONF_REG_IDS, CONF_WEBHOOK
-from .coordinator import Bitrix24SipConfigEntry, Bitrix24SipCoordinator, reg_id_of
-from .grace import LineState
+from .coordinator import Bitrix24SipConfigEntry, Bitrix24SipCoordinator
+from .devices import reg_id_of
+from .state import LineState
 
 # Titles and messages hold names and telephone numbers; a REG_ID stands for one line of
 # one company: lines are numbered instead.
@@ -72,7 +73,7 @@ def _portal(coordinator: Bitrix24SipCoordinator) -> dict[str, Any]:
             for method, used in client.operating.items()
         },
         "batch": {
-            "size": telephony.planner.size(coordinator.chosen_interval),
+            "size": telephony.planner.size(coordinator.schedule.interval),
             "seconds_per_command": round(telephony.planner.seconds_per_command, 3),
             "asked_apart": len(telephony.planner.suspects),
         },
@@ -99,7 +100,8 @@ def _line(
     return {
         "line": number,
         "has_title": bool(state.line.title),
-        "listed": coordinator.listed is not None and reg_id in coordinator.listed,
+        "listed": coordinator.roster.listed is not None
+        and reg_id in coordinator.roster.listed,
         "connected": state.connected,
         "registration": async_redact_data(registration, _REDACTED),
     }

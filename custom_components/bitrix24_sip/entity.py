@@ -6,36 +6,20 @@ from dataclasses import dataclass
 from typing import Any, override
 
 from homeassistant.core import callback
-from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 from homeassistant.helpers.entity import Entity, EntityDescription
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
-from .bitrix24 import SipRegistration, Webhook
-from .const import CONF_WEBHOOK, DOMAIN
+from .bitrix24 import SipRegistration
+from .const import LOGGER
 from .coordinator import (
     Bitrix24SipConfigEntry,
     Bitrix24SipCoordinator,
     EntityContext,
-    PortalState,
-    Turn,
-    line_identifier,
+    UpdateOrder,
 )
-from .grace import LineState
-
-_MANUFACTURER = "Bitrix24"
-
-
-def portal_device_info(entry: Bitrix24SipConfigEntry) -> DeviceInfo:
-    """Return the device of a portal, which links to the portal's telephony."""
-    return DeviceInfo(
-        identifiers={(DOMAIN, entry.entry_id)},
-        entry_type=DeviceEntryType.SERVICE,
-        name=entry.title,
-        manufacturer=_MANUFACTURER,
-        model="Cloud PBX",
-        configuration_url=f"{Webhook.parse(entry.data[CONF_WEBHOOK]).base}/telephony/",
-    )
+from .devices import line_device_info, portal_device_info
+from .state import LineState, PortalState
 
 
 def add_line_entities[DescriptionT: LineEntityDescription](
@@ -74,6 +58,7 @@ class Bitrix24SipEntity[ValueT](CoordinatorEntity[Bitrix24SipCoordinator]):
     _attr_has_entity_name = True
     # Whether it is available, and its value.
     _shown: tuple[bool, ValueT | None]
+    _read_failed = False
 
     def __init__(
         self,
@@ -81,7 +66,7 @@ class Bitrix24SipEntity[ValueT](CoordinatorEntity[Bitrix24SipCoordinator]):
         description: EntityDescription,
         context: EntityContext,
     ) -> None:
-        """Take the coordinator, what the entity is, and what it listens to."""
+        """Take the coordinator, what the entity is, and its place in the update order."""
         super().__init__(coordinator, context)
         self.entity_description = description
         self._shown = self._read()
@@ -100,9 +85,21 @@ class Bitrix24SipEntity[ValueT](CoordinatorEntity[Bitrix24SipCoordinator]):
     @override
     def _handle_coordinator_update(self) -> None:
         """Write the state if it has changed."""
-        if (shown := self._read()) != self._shown:
+        if (shown := self._read_safely()) != self._shown:
             self._shown = shown
             self.async_write_ha_state()
+
+    def _read_safely(self) -> tuple[bool, ValueT | None]:
+        """Read the value; where that fails the entity must not show what it was."""
+        try:
+            shown = self._read()
+        except Exception:  # noqa: BLE001 - whatever it is, fail safe
+            if not self._read_failed:
+                LOGGER.exception("Unexpected error updating %s", self.entity_id)
+            self._read_failed = True
+            return False, None
+        self._read_failed = False
+        return shown
 
 
 def lines_known(state: PortalState) -> bool:
@@ -132,13 +129,15 @@ class PortalEntity[ValueT](Bitrix24SipEntity[ValueT]):
         self,
         coordinator: Bitrix24SipCoordinator,
         description: PortalEntityDescription,
-        turn: Turn,
+        order: UpdateOrder,
     ) -> None:
-        """Take the coordinator, what the entity is, and when it is told."""
-        super().__init__(coordinator, description, (turn, None))
+        """Take the coordinator, what the entity is, and when it is updated."""
+        super().__init__(coordinator, description, EntityContext(order))
         entry = coordinator.config_entry
         self._attr_unique_id = f"{entry.entry_id}_{description.key}"
-        self._attr_device_info = portal_device_info(entry)
+        self._attr_device_info = portal_device_info(
+            entry.entry_id, entry.title, coordinator.telephony.client.webhook
+        )
 
     @override
     def _read(self) -> tuple[bool, ValueT | None]:
@@ -150,12 +149,12 @@ class PortalEntity[ValueT](Bitrix24SipEntity[ValueT]):
 
 @dataclass(frozen=True, kw_only=True)
 class LineEntityDescription(EntityDescription):
-    """An entity of a line: when it is told of a change, and its value.
+    """An entity of a line: when it is updated, and its value.
 
     The value is of the line's state, and of the registration in it that is shown.
     """
 
-    turn: Turn
+    order: UpdateOrder
     value_fn: Callable[[LineState, SipRegistration], Any]
 
 
@@ -172,23 +171,14 @@ class LineEntity[ValueT](Bitrix24SipEntity[ValueT]):
     ) -> None:
         """Take the coordinator, what the entity is, and of which line."""
         self.reg_id = reg_id
-        super().__init__(coordinator, description, (description.turn, reg_id))
+        super().__init__(
+            coordinator, description, EntityContext(description.order, reg_id)
+        )
         entry_id = coordinator.config_entry.entry_id
         self._attr_unique_id = f"{entry_id}_{reg_id}_{description.key}"
-        device = DeviceInfo(
-            identifiers={line_identifier(entry_id, reg_id)},
-            entry_type=DeviceEntryType.SERVICE,
-            manufacturer=_MANUFACTURER,
-            model="SIP line",
-            serial_number=str(reg_id),
-            via_device_id=coordinator.portal_device_id,
+        self._attr_device_info = line_device_info(
+            entry_id, coordinator.data.lines[reg_id].line, coordinator.portal_device_id
         )
-        if title := coordinator.data.lines[reg_id].line.title:
-            device["name"] = title
-        else:
-            device["translation_key"] = "sip_line"
-            device["translation_placeholders"] = {"reg_id": str(reg_id)}
-        self._attr_device_info = device
 
     @override
     def _read(self) -> tuple[bool, ValueT | None]:
@@ -202,4 +192,4 @@ class LineEntity[ValueT](Bitrix24SipEntity[ValueT]):
     async def async_added_to_hass(self) -> None:
         """Show what has become of the line since the entity was made."""
         await super().async_added_to_hass()
-        self._shown = self._read()
+        self._shown = self._read_safely()

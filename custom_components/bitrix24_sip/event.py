@@ -1,4 +1,4 @@
-"""Events: a line's registration failed, or recovered."""
+"""Events: a line's registration was lost, or restored."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,13 +10,13 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import dt as dt_util
 
 from .bitrix24 import SipRegistration
-from .coordinator import Bitrix24SipConfigEntry, Turn
+from .coordinator import Bitrix24SipConfigEntry, UpdateOrder
 from .entity import LineEntity, LineEntityDescription, add_line_entities
 
 PARALLEL_UPDATES = 0  # the coordinator is the only one to ask
 
-FAILED = "failed"
-RECOVERED = "recovered"
+LOST = "lost"
+RESTORED = "restored"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,11 +24,11 @@ class LineEventDescription(LineEntityDescription, EventEntityDescription):
     """An event of a line. Its value: whether the line is registered."""
 
 
-REGISTRATION = LineEventDescription(
-    key="registration",
-    translation_key="registration",
-    event_types=[FAILED, RECOVERED],
-    turn=Turn.LINE_EVENT,
+REGISTRATION_CHANGE = LineEventDescription(
+    key="registration_change",
+    translation_key="registration_change",
+    event_types=[LOST, RESTORED],
+    order=UpdateOrder.LINE_EVENT,
     value_fn=lambda state, _: state.connected,
 )
 
@@ -39,20 +39,20 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Add the event of each line."""
-    add_line_entities(entry, async_add_entities, LineEvent, REGISTRATION)
+    add_line_entities(entry, async_add_entities, LineEvent, REGISTRATION_CHANGE)
 
 
 class LineEvent(LineEntity[bool], EventEntity):
-    """Fires once per settled change of a line, with the reason and the down time.
+    """Fires once per settled change of a line, with the reason and the downtime.
 
-    Not for what was so when Home Assistant or the integration started, and not for what
-    the grace period bridges. It is always available: if it were not while the portal is
-    silent, its return would look like an event.
+    It does not fire for what stood when Home Assistant or the integration started, nor
+    for what the grace period bridges. It is always available: if it were not while the
+    portal is silent, its return would look like an event.
     """
 
     entity_description: LineEventDescription
     _connected: bool | None = None  # as last known
-    _failed_at: datetime | None = None
+    _lost_at: datetime | None = None
 
     @property
     @override
@@ -65,20 +65,22 @@ class LineEvent(LineEntity[bool], EventEntity):
         """Take up an outage that was there before a restart, to know how long it is."""
         await super().async_added_to_hass()
         _, self._connected = self._shown
-        if self.state and self.state_attributes["event_type"] == FAILED:
-            self._failed_at = dt_util.parse_datetime(self.state)
+        if self.state and self.state_attributes["event_type"] == LOST:
+            self._lost_at = dt_util.parse_datetime(self.state)
 
     @callback
     @override
     def _handle_coordinator_update(self) -> None:
         """Fire if the line's settled state has changed."""
-        state = self.coordinator.data.lines[self.reg_id]
+        state = self.coordinator.data.lines.get(self.reg_id)
+        if state is None or (registration := state.registration) is None:
+            return
         before, connected = self._connected, state.connected
-        if connected is None or state.registration is None or connected == before:
+        if connected is None or connected == before:
             return
         self._connected = connected
         if before is not None:
-            self._fire(state.registration, connected)
+            self._fire(registration, connected)
             self.async_write_ha_state()
 
     def _fire(self, registration: SipRegistration, connected: bool) -> None:
@@ -91,10 +93,12 @@ class LineEvent(LineEntity[bool], EventEntity):
         }
         now = dt_util.utcnow()
         if connected:
-            failed_at, self._failed_at = self._failed_at, None
-            attributes["down_seconds"] = (
-                round((now - failed_at).total_seconds()) if failed_at else None
+            lost_at, self._lost_at = self._lost_at, None
+            # The clock may have been wrong when the line was lost.
+            known = lost_at is not None and lost_at <= now
+            attributes["downtime"] = (
+                round((now - lost_at).total_seconds()) if lost_at and known else None
             )
         else:
-            self._failed_at = now
-        self._trigger_event(RECOVERED if connected else FAILED, attributes)
+            self._lost_at = now
+        self._trigger_event(RESTORED if connected else LOST, attributes)

@@ -1,38 +1,32 @@
-"""The one grace period: what is shown of a line while its state is not certain.
+"""The grace period: what is shown of a line while its state is not certain.
 
-What was last known for certain stands for the grace period while the portal gives no
-settled answer, be it "in_progress" or "wait", or no answer because of a passing fault.
-After it the line is off (unsettled) or not known (no answer). Nothing is bridged that
-does not pass by itself, nor with a grace period of 0.
+A line's state is *settled* when the portal answers "success" or "error". Otherwise it is
+in doubt: *unsettled* ("in_progress", "wait", or a word that is not documented), or
+*silent* (no answer because of a transient error). The rules:
+
+- What was last settled stands for the grace period, counted from the first answer in
+  doubt. Changes between unsettled and silent within it do not prolong it.
+- After it the line is not registered (unsettled) or not known (silent).
+- When the grace period is over, a change from silent to unsettled, or back, begins a
+  new one with what is shown then. So a registration that is under way after a long
+  outage of the portal raises no alarm at once.
+- A permanent error takes effect at once, and with a grace period of 0 so does everything.
 """
 
-from dataclasses import dataclass
-
 from .bitrix24 import Bitrix24Error, PermanentError, SipLine, SipRegistration
-from .bitrix24.pacing import AWAITED_SECONDS
+from .state import LineState
 
-
-@dataclass(frozen=True, slots=True)
-class LineState:
-    """What is shown of a line.
-
-    registration: the portal's answer that is shown, None where the line is not known;
-    connected: whether the line is registered, None where that is not known.
-    """
-
-    line: SipLine
-    registration: SipRegistration | None = None
-    connected: bool | None = None
+type Answer = SipRegistration | Bitrix24Error
 
 
 class LineTracker:
-    """Follows the answers for one line. All times: seconds, on a monotonic clock."""
+    """Follows the answers for one line. All times are seconds on a monotonic clock."""
 
     __slots__ = (
-        "_certain",
-        "_certain_until",
-        "_failing_since",
+        "_connected",
+        "_doubt_ends",
         "_latest",
+        "_lost_since",
         "_registration",
         "_shown",
         "line",
@@ -41,66 +35,48 @@ class LineTracker:
     def __init__(self, line: SipLine) -> None:
         """Begin with nothing known."""
         self.line = line
+        # What is shown while the doubt lasts, and for good when there is none.
         self._registration: SipRegistration | None = None
-        self._latest: SipRegistration | Bitrix24Error | None = None
-        self._certain: bool | None = None
-        # None: it is certain now.
-        self._certain_until: float | None = None
-        self._failing_since: float | None = None
+        self._connected: bool | None = None
+        self._latest: Answer | None = None
+        self._doubt_ends: float | None = None
+        self._lost_since: float | None = None
         self._shown = LineState(line)
 
-    @property
-    def failing(self) -> bool:
-        """Whether the portal's latest answer was that the line is not registered."""
-        return isinstance(self._latest, SipRegistration) and not self._latest.registered
-
-    def awaited(self, now: float) -> bool:
-        """Return whether the line is failing, and not for long yet."""
-        since = self._failing_since
-        return self.failing and since is not None and now - since < AWAITED_SECONDS
-
-    @property
-    def error(self) -> Bitrix24Error | None:
-        """The error of the latest poll, None where the portal answered."""
-        return self._latest if isinstance(self._latest, Bitrix24Error) else None
-
-    def take(
-        self, answer: SipRegistration | Bitrix24Error, now: float, grace: float
-    ) -> None:
-        """Take the outcome of a poll. Once it began, a grace period is not prolonged."""
-        if answer is self._latest and self._certain_until is None:
-            return  # as certain as before
-        self._latest = answer
-        if isinstance(answer, PermanentError):
-            self._registration = self._certain = None
-            self._certain_until = now
-            return
+    def record(self, answer: Answer, now: float, grace: float) -> None:
+        """Take the answer of a poll."""
+        previous, self._latest = self._latest, answer
         if isinstance(answer, SipRegistration):
-            self._registration = answer
             if answer.registered:
-                self._failing_since = None
-            elif self._failing_since is None:
-                self._failing_since = now
+                self._lost_since = None
+            elif self._lost_since is None:
+                self._lost_since = now
             if answer.settled:
-                self._certain = answer.registered
-                self._certain_until = None
+                if answer != self._registration:
+                    self._registration = answer
+                self._connected = answer.registered
+                self._doubt_ends = None
                 return
-        if self._certain_until is None:
-            self._certain_until = now + grace
-
-    def expires_at(self, now: float) -> float | None:
-        """Return when a grace period that is running ends, None where none is."""
-        until = self._certain_until
-        return until if until is not None and until > now else None
+        elif isinstance(answer, PermanentError):
+            self._registration = self._connected = None
+            self._doubt_ends = now
+            return
+        was_silent = isinstance(previous, Bitrix24Error)
+        is_silent = isinstance(answer, Bitrix24Error)
+        if self._doubt_ends is None:
+            self._doubt_ends = now + grace
+        elif self._doubt_ends <= now and was_silent is not is_silent:
+            self._registration, self._connected = self._after_doubt(was_silent)
+            self._doubt_ends = now + grace
+        if isinstance(answer, SipRegistration) and answer != self._registration:
+            self._registration = answer
 
     def state(self, now: float) -> LineState:
-        """Return what is to be shown now: the same object while it is the same."""
-        registration, connected = self._registration, self._certain
-        if self._certain_until is not None and self._certain_until <= now:
-            if isinstance(self._latest, SipRegistration):
-                connected = False
-            else:
-                registration = connected = None
+        """Return what is shown now: the same object as long as it is the same."""
+        registration, connected = self._registration, self._connected
+        if self._doubt_ends is not None and self._doubt_ends <= now:
+            silent = isinstance(self._latest, Bitrix24Error)
+            registration, connected = self._after_doubt(silent)
         shown = self._shown
         if (
             shown.registration is not registration
@@ -109,3 +85,24 @@ class LineTracker:
         ):
             self._shown = shown = LineState(self.line, registration, connected)
         return shown
+
+    def _after_doubt(self, silent: bool) -> tuple[SipRegistration | None, bool | None]:
+        """Return what is shown when the grace period is over."""
+        return (None, None) if silent else (self._registration, False)
+
+    def doubt_ends(self, now: float) -> float | None:
+        """Return when the grace period that is running ends, None where none is."""
+        ends = self._doubt_ends
+        return ends if ends is not None and ends > now else None
+
+    def lost_since(self) -> float | None:
+        """Return since when the portal has not answered that the line is registered.
+
+        None where its latest answer was that it is, or where it has not answered.
+        """
+        return self._lost_since
+
+    @property
+    def error(self) -> Bitrix24Error | None:
+        """The error of the latest poll, None where the portal answered."""
+        return self._latest if isinstance(self._latest, Bitrix24Error) else None

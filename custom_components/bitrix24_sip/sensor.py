@@ -15,7 +15,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .bitrix24 import RegistrationStatus
-from .coordinator import Bitrix24SipConfigEntry, Turn
+from .coordinator import Bitrix24SipConfigEntry, UpdateOrder
 from .entity import (
     LineEntity,
     LineEntityDescription,
@@ -41,20 +41,20 @@ class PortalSensorDescription(PortalEntityDescription, SensorEntityDescription):
     """A sensor of a portal."""
 
 
-# In this order they are there when a portal is loaded: see `Turn`.
+# In this order they are added, and updated: details first (see `UpdateOrder`).
 LINE = (
     LineSensorDescription(
         key="status_code",
         translation_key="status_code",
         entity_category=EntityCategory.DIAGNOSTIC,
-        turn=Turn.LINE_STATUS_CODE,
+        order=UpdateOrder.LINE_DETAILS,
         value_fn=lambda _, registration: registration.status_code,
     ),
     LineSensorDescription(
         key="error_message",
         translation_key="error_message",
         entity_category=EntityCategory.DIAGNOSTIC,
-        turn=Turn.LINE_ERROR_MESSAGE,
+        order=UpdateOrder.LINE_DETAILS,
         value_fn=lambda _, registration: registration.error_message,
     ),
     LineSensorDescription(
@@ -62,7 +62,7 @@ LINE = (
         translation_key="last_updated",
         device_class=SensorDeviceClass.TIMESTAMP,
         entity_category=EntityCategory.DIAGNOSTIC,
-        turn=Turn.LINE_LAST_UPDATED,
+        order=UpdateOrder.LINE_DETAILS,
         value_fn=lambda _, registration: registration.last_updated,
     ),
     LineSensorDescription(
@@ -70,7 +70,7 @@ LINE = (
         translation_key="status",
         device_class=SensorDeviceClass.ENUM,
         options=[status.value for status in RegistrationStatus],
-        turn=Turn.LINE_STATUS,
+        order=UpdateOrder.LINE_STATUS,
         value_fn=lambda _, registration: registration.status,
     ),
 )
@@ -129,7 +129,7 @@ async def async_setup_entry(
     """Add the sensors of a portal and of its lines."""
     coordinator = entry.runtime_data
     async_add_entities(
-        PortalSensor(coordinator, description, Turn.PORTAL_DETAILS)
+        PortalSensor(coordinator, description, UpdateOrder.PORTAL_DETAILS)
         for description in PORTAL
     )
     add_line_entities(entry, async_add_entities, LineSensor, *LINE)

@@ -16,7 +16,8 @@ from homeassistant.helpers import config_validation as cv, service
 from .bitrix24 import Bitrix24Error, SipRegistration
 from .bitrix24.telephony import MAX_REG_ID
 from .const import CONF_REG_IDS, DOMAIN
-from .coordinator import Bitrix24SipConfigEntry, error_placeholders
+from .coordinator import Bitrix24SipConfigEntry
+from .errors import error_placeholders
 
 if TYPE_CHECKING:
     # What Home Assistant has under the name of voluptuous since 2026.9.

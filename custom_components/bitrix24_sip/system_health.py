@@ -5,9 +5,9 @@ from typing import Any
 from homeassistant.components import system_health
 from homeassistant.core import HomeAssistant, callback
 
-from .bitrix24.pacing import OPERATING_LIMIT
 from .const import DOMAIN
 from .coordinator import Bitrix24SipConfigEntry
+from .schedule import OPERATING_LIMIT
 
 
 @callback

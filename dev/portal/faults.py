@@ -1,5 +1,6 @@
 """The ways in which a portal, or what lies between, can fail; and a catalogue of them."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -41,6 +42,13 @@ class Slow:
     """The true answer, after some real seconds."""
 
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """The true answer, once an event is set."""
+
+    released: asyncio.Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +102,7 @@ type Fault = (
     | Body
     | Redirect
     | Slow
+    | Hold
     | Hang
     | Cut
     | NotHttp

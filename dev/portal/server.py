@@ -31,6 +31,7 @@ from .faults import (
     ErrorReply,
     Fault,
     Hang,
+    Hold,
     Huge,
     NotHttp,
     Redirect,
@@ -385,6 +386,9 @@ class Portal:
                 continue
             if isinstance(handle.fault, Slow):
                 await self._sleep(handle.fault.seconds)
+                continue
+            if isinstance(handle.fault, Hold):
+                await handle.fault.released.wait()
                 continue
             return await self._faulty(request, handle.fault)
         try:

@@ -1,0 +1,647 @@
+"""Polls: what is asked, when, what it costs, and what becomes of errors."""
+
+from itertools import pairwise
+import logging
+from typing import Any
+
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.bitrix24_sip.const import DOMAIN
+from custom_components.bitrix24_sip.coordinator import EntityContext, UpdateOrder
+from dev.portal import Portal
+from dev.portal.faults import FAULTS, ErrorReply
+from homeassistant.config_entries import SOURCE_REAUTH
+from homeassistant.const import STATE_UNAVAILABLE
+from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.helpers import entity_registry as er
+from homeassistant.setup import async_setup_component
+
+from .conftest import (
+    MAIN,
+    SALES,
+    SUPPORT,
+    Poll,
+    SetUp,
+    asked,
+    line_device,
+    portal_entity,
+    state_of,
+)
+
+STATUS = "voximplant.sip.status"
+LINES = "voximplant.line.get"
+REGISTRATION = "binary_sensor.main_line_registration"
+
+
+CONNECTOR = "voximplant.sip.connector.status"
+
+
+async def set_up_with_lines(
+    portal: Portal, set_up: SetUp, lines: int
+) -> MockConfigEntry:
+    """Set a portal up with so many lines, from "Line 1" with the REG_ID 1 on."""
+    portal.lines.clear()
+    for reg_id in range(1, lines + 1):
+        portal.add_line(reg_id, f"Line {reg_id}")
+    return await set_up(portal)
+
+
+async def test_passwords_are_never_asked_for(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll
+) -> None:
+    """The method that answers SIP passwords is not used."""
+    await poll(20)
+    asked = {name for request in portal.requests for _, name, _ in request.commands}
+    assert asked == {STATUS, LINES, CONNECTOR}
+
+
+async def test_grace_period_ends_between_polls(
+    hass: HomeAssistant, portal: Portal, set_up: SetUp, wait: Poll
+) -> None:
+    """The end of the grace period shows when it comes, not when the next poll comes."""
+    await set_up(portal, scan_interval=600, grace_period=60)
+    portal.fault(FAULTS["maintenance"])  # the next poll is in ten minutes
+    await wait(601)
+    assert state_of(hass, REGISTRATION) == "on"
+    requests = len(portal.requests)
+    await wait(30)
+    assert state_of(hass, REGISTRATION) == "on"
+    await wait(31)
+    assert state_of(hass, REGISTRATION) == STATE_UNAVAILABLE
+    assert state_of(hass, "sensor.main_line_status") == STATE_UNAVAILABLE
+    assert len(portal.requests) == requests
+    portal.clear_faults()
+    await wait(600)
+    assert state_of(hass, REGISTRATION) == "on"
+
+
+async def test_portal_down_and_line_down_are_two_things(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll
+) -> None:
+    """The portal's sensor tells a failed poll at once; the lines are bridged."""
+    fault = portal.fault(FAULTS["nginx_502"])
+    await poll()
+    assert portal_entity(hass, entry, "portal") == "off"
+    assert state_of(hass, REGISTRATION) == "on"
+    await poll(2)
+    assert portal_entity(hass, entry, "portal") == "off"
+    assert state_of(hass, REGISTRATION) == STATE_UNAVAILABLE
+    assert portal_entity(hass, entry, "lines") == STATE_UNAVAILABLE
+    assert portal_entity(hass, entry, "registered_lines") == STATE_UNAVAILABLE
+    fault.clear()
+    await poll()
+    assert portal_entity(hass, entry, "portal") == "on"
+    assert state_of(hass, REGISTRATION) == "on"
+
+
+async def test_one_warning_and_one_info(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    poll: Poll,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """An outage is told when it begins and when it ends, not once a poll."""
+    caplog.clear()
+    fault = portal.fault(FAULTS["nginx_502"])
+    await poll(5)
+    fault.clear()
+    await poll(2)
+    told = [
+        (r.levelno, r.getMessage())
+        for r in caplog.records
+        if r.name.startswith("custom_components") and r.levelno >= logging.INFO
+    ]
+    assert told == [
+        (
+            logging.WARNING,
+            (
+                f"{portal.host}: polling fails: {portal.host} has an internal problem "
+                "(HTTP 502)"
+            ),
+        ),
+        (logging.INFO, f"Fetching {portal.host} data recovered"),
+    ]
+
+
+async def test_one_warning_and_one_info_for_a_line(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    poll: Poll,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """So is a line for which the portal has no status."""
+    caplog.clear()
+    portal.lines[SALES].unreachable = True
+    await poll(4)
+    portal.lines[SALES].unreachable = False
+    await poll(2)
+    told = [
+        (r.levelno, r.getMessage())
+        for r in caplog.records
+        if r.name.startswith("custom_components") and r.levelno >= logging.INFO
+    ]
+    assert told == [
+        (
+            logging.WARNING,
+            (
+                f"{portal.host}: no status for {SALES}: the portal has no status for "
+                "this registration (REG_ID_NOT_FOUND)"
+            ),
+        ),
+        (logging.INFO, f"{portal.host}: status known again for {SALES}"),
+    ]
+
+
+async def test_disabled_lines_are_not_polled(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll
+) -> None:
+    """A line whose entities are all disabled costs nothing, even at the next start."""
+    registry = er.async_get(hass)
+    device = line_device(hass, entry, SALES)
+    assert device
+    for entity in er.async_entries_for_device(registry, device.id):
+        registry.async_update_entity(
+            entity.entity_id, disabled_by=er.RegistryEntryDisabler.USER
+        )
+    await hass.async_block_till_done(wait_background_tasks=True)
+    portal.requests.clear()
+    await poll()
+    assert asked(portal) == [MAIN, SUPPORT]
+    assert portal_entity(hass, entry, "registered_lines") == "2"
+    await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    portal.requests.clear()
+    await poll()
+    assert asked(portal) == [MAIN, SUPPORT]
+
+
+async def test_all_lines_disabled(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll
+) -> None:
+    """Whether the portal answers is still known when no line is polled."""
+    registry = er.async_get(hass)
+    for entity in er.async_entries_for_config_entry(registry, entry.entry_id):
+        if not entity.unique_id.startswith(f"{entry.entry_id}_2"):
+            continue
+        registry.async_update_entity(
+            entity.entity_id, disabled_by=er.RegistryEntryDisabler.USER
+        )
+    await hass.async_block_till_done(wait_background_tasks=True)
+    portal.requests.clear()
+    await poll()
+    assert asked(portal) == []
+    assert len(portal.requests) == 1
+    assert portal_entity(hass, entry, "portal") == "on"
+
+
+async def test_a_poll_is_one_request(
+    hass: HomeAssistant, portal: Portal, set_up: SetUp, poll: Poll
+) -> None:
+    """One poll of 50 lines is one HTTP request, and nothing runs in parallel."""
+    for at in range(47):
+        portal.add_line(300000 + at, f"Line {at}")
+    await set_up(portal)
+    portal.requests.clear()
+    await poll()
+    [request] = portal.requests
+    assert request.method == "batch"
+    assert len(request.commands) == 50
+    assert portal.max_concurrent == 1
+
+
+async def test_what_is_asked_when(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
+) -> None:
+    """In an hour: the statuses every time, the list every 10 minutes, the connector once."""
+    before = {m: portal.commands(m) for m in (STATUS, LINES, CONNECTOR)}
+    requests = len(portal.requests)
+    for _ in range(117):
+        await wait(31)
+    assert portal.commands(STATUS) - before[STATUS] == 117 * 3
+    assert portal.commands(LINES) - before[LINES] == 5
+    assert portal.commands(CONNECTOR) - before[CONNECTOR] == 1
+    assert len(portal.requests) - requests == 117
+
+
+@pytest.mark.parametrize(
+    ("lines", "requests"),
+    [
+        pytest.param(1, 120, id="one"),
+        pytest.param(10, 120, id="ten"),
+        # For the list, six times, and the connector, once, there is no room in the batch.
+        pytest.param(50, 127, id="fifty"),
+    ],
+)
+async def test_what_an_hour_costs(
+    hass: HomeAssistant,
+    portal: Portal,
+    set_up: SetUp,
+    wait: Poll,
+    lines: int,
+    requests: int,
+) -> None:
+    """120 polls in which nothing happens: requests, and the portal's server time."""
+    await set_up_with_lines(portal, set_up, lines)
+    before = len(portal.requests), portal.commands(STATUS)
+    for _ in range(120):
+        await wait(31)
+    assert len(portal.requests) - before[0] == requests
+    assert portal.commands(STATUS) - before[1] == 120 * lines
+
+
+async def test_many_lines_stay_within_the_limit(
+    hass: HomeAssistant, portal: Portal, set_up: SetUp, wait: Poll
+) -> None:
+    """300 lines, asked every 30 seconds, would be over the limit: they are asked less."""
+    entry = await set_up_with_lines(portal, set_up, 300)
+    most = 0.0
+    for _ in range(120):
+        await wait(31)
+        most = max(most, portal.operating(STATUS))
+        assert portal_entity(hass, entry, "portal") == "on"
+    assert 210 < most <= 0.75 * 420
+    assert state_of(hass, "binary_sensor.line_300_registration") == "on"
+
+
+async def test_connector_does_not_matter(
+    hass: HomeAssistant, portal: Portal, set_up: SetUp, wait: Poll
+) -> None:
+    """Without an answer for the connector the lines are known all the same."""
+    portal.connector.fails = True
+    entry = await set_up(portal)
+    assert state_of(hass, REGISTRATION) == "on"
+    assert portal_entity(hass, entry, "connector_paid") == STATE_UNAVAILABLE
+    assert portal_entity(hass, entry, "free_minutes") == STATE_UNAVAILABLE
+    portal.connector.fails = False
+    await wait(601)
+    assert portal_entity(hass, entry, "connector_paid") == "on"
+    assert portal_entity(hass, entry, "free_minutes") == "0"
+
+
+async def test_nothing_changed_nothing_written(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll
+) -> None:
+    """A poll in which nothing changed writes no state at all."""
+    written: list[Event[Any]] = []
+
+    @callback
+    def write_down(event: Event[Any]) -> None:
+        written.append(event)
+
+    hass.bus.async_listen("state_changed", write_down)
+    hass.bus.async_listen(
+        "state_reported", write_down, event_filter=callback(lambda _: True)
+    )
+    await poll(3)
+    assert written == []
+    portal.lines[MAIN].drop()
+    await poll()
+    assert {event.data["entity_id"] for event in written} >= {REGISTRATION}
+    assert not any("sales" in event.data["entity_id"] for event in written)
+
+
+async def test_a_line_is_shown_whatever_another_listener_does(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    poll: Poll,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A listener that fails is logged, and keeps nothing from the others."""
+
+    @callback
+    def fail() -> None:
+        raise RuntimeError("no")
+
+    coordinator = entry.runtime_data
+    remove = [
+        coordinator.async_add_listener(
+            fail, EntityContext(UpdateOrder.LINE_DETAILS, reg_id)
+        )
+        for reg_id in (MAIN, 7)
+    ]
+    portal.lines[MAIN].drop()
+    portal.lines[SALES].drop()
+    await poll()
+    assert caplog.text.count("Unexpected error updating listener") == 2
+    for name in ("main_line", "sales"):
+        assert state_of(hass, f"binary_sensor.{name}_registration") == "off"
+    for remove_one in remove:
+        remove_one()
+    caplog.clear()
+    portal.lines[MAIN].recover()
+    await poll()
+    assert "Unexpected" not in caplog.text
+    assert state_of(hass, REGISTRATION) == "on"
+
+
+async def test_recovery_is_seen_soon(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
+) -> None:
+    """While a line is lost, that line is asked every 15 seconds between the others."""
+    portal.lines[MAIN].drop()
+    await wait(31)
+    await wait(6)  # the follow-up of all lines
+    portal.requests.clear()
+    await wait(16)
+    assert asked(portal) == [MAIN]
+    portal.lines[MAIN].recover()
+    await wait(16)
+    assert state_of(hass, REGISTRATION) == "on"
+    portal.requests.clear()
+    await wait(16)
+    assert asked(portal) == []
+    await wait(16)
+    assert sorted(asked(portal)) == [MAIN, SALES, SUPPORT]
+
+
+async def test_an_unsettled_line_is_asked_early(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
+) -> None:
+    """So is a line that is being registered, or has no status, in its grace period."""
+    portal.lines[MAIN].set("in_progress")
+    portal.lines[SALES].unreachable = True
+    await wait(31)
+    portal.requests.clear()
+    await wait(16)
+    assert sorted(asked(portal)) == [MAIN, SALES]
+    assert len(portal.requests) == 1
+    for _ in range(5):
+        await wait(31)
+    assert state_of(hass, "binary_sensor.sales_registration") == STATE_UNAVAILABLE
+    portal.requests.clear()
+    await wait(16)
+    assert asked(portal) == [MAIN], "only the one whose recovery is awaited"
+
+
+async def test_a_drop_asks_all_lines_once_more(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
+) -> None:
+    """A provider's outage takes several lines: all are asked 5 seconds later."""
+    portal.lines[MAIN].drop()
+    await wait(31)
+    portal.lines[SALES].drop()
+    portal.requests.clear()
+    await wait(6)
+    assert len(portal.requests) == 1
+    assert sorted(asked(portal)) == [MAIN, SALES, SUPPORT]
+    assert state_of(hass, "binary_sensor.sales_registration") == "off"
+    await wait(6)
+    portal.requests.clear()
+    await wait(6)
+    assert asked(portal) == [], "once"
+
+
+async def test_a_single_line_is_not_asked_once_more(
+    hass: HomeAssistant, portal: Portal, set_up: SetUp, wait: Poll
+) -> None:
+    """Where there are no other lines, there is nothing to ask in 5 seconds."""
+    await set_up_with_lines(portal, set_up, 1)
+    portal.lines[1].drop()
+    await wait(31)
+    portal.requests.clear()
+    await wait(6)
+    assert asked(portal) == []
+    await wait(10)
+    assert asked(portal) == [1]
+
+
+async def test_recovery_is_awaited_for_half_an_hour(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
+) -> None:
+    """A line that stays down, as a number that nobody uses, is polled as usual then."""
+    portal.lines[MAIN].drop()
+    await wait(31)
+    for _ in range(1800 // 15):
+        await wait(15)
+    portal.requests.clear()
+    for _ in range(8):
+        await wait(15)
+    assert asked(portal) == [MAIN, SALES, SUPPORT] * 4
+
+
+async def test_a_line_that_is_lost_again_is_awaited_again(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
+) -> None:
+    """The half hour begins anew with each loss."""
+    portal.lines[SALES].drop()
+    for _ in range(1900 // 15):
+        await wait(15)
+    portal.lines[SALES].recover()
+    await wait(31)
+    portal.lines[SALES].drop()
+    await wait(31)
+    await wait(6)
+    portal.requests.clear()
+    await wait(16)
+    assert asked(portal) == [SALES]
+
+
+async def test_a_line_that_nobody_watches_is_not_awaited(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll, wait: Poll
+) -> None:
+    """Whose entities are all disabled while it is down is not asked for again."""
+    portal.lines[MAIN].drop()
+    await poll()
+    await wait(6)  # the follow-up of all lines
+    registry = er.async_get(hass)
+    device = line_device(hass, entry, MAIN)
+    assert device
+    for entity in er.async_entries_for_device(registry, device.id):
+        registry.async_update_entity(
+            entity.entity_id, disabled_by=er.RegistryEntryDisabler.USER
+        )
+    await hass.async_block_till_done(wait_background_tasks=True)
+    portal.requests.clear()
+    for _ in range(4):
+        await wait(16)
+    assert set(asked(portal)) == {SALES, SUPPORT}
+
+
+async def test_lines_that_fail_together_are_back_together(
+    hass: HomeAssistant, portal: Portal, set_up: SetUp, wait: Poll
+) -> None:
+    """All ten of them are asked every 15 seconds, in one request."""
+    await set_up_with_lines(portal, set_up, 10)
+    for line in portal.lines.values():
+        line.drop()
+    await wait(31)
+    await wait(6)
+    portal.requests.clear()
+    for _ in range(4):
+        await wait(16)
+    assert [len(request.commands) for request in portal.requests] == [10] * 4
+
+
+async def test_many_lost_lines_are_asked_in_turn(
+    hass: HomeAssistant, portal: Portal, set_up: SetUp, wait: Poll
+) -> None:
+    """Half of the operating time is the bound; when one is back, all are asked at once."""
+    await set_up_with_lines(portal, set_up, 50)
+    for _ in range(21):
+        await wait(31)
+    for line in portal.lines.values():
+        line.drop()
+    most, early = 0.0, []
+    for _ in range(40):
+        portal.requests.clear()
+        await wait(15)
+        most = max(most, portal.operating(STATUS))
+        if len(asked(portal)) not in (0, 50):
+            early.append(set(asked(portal)))
+    assert most < 0.5 * 480
+    assert len(early) >= 18
+    assert all(not one & other for one, other in pairwise(early[:2]))
+    for line in list(portal.lines.values())[1:]:
+        line.recover()
+    portal.requests.clear()
+    for _ in range(2):
+        await wait(15)
+    shown = [f"binary_sensor.line_{at}_registration" for at in range(1, 51)]
+    assert [state_of(hass, entity_id) for entity_id in shown] == ["off"] + ["on"] * 49
+
+
+async def test_a_refresh_on_request_asks_for_all(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll
+) -> None:
+    """Whoever asks for an update gets one of all lines."""
+    assert await async_setup_component(hass, "homeassistant", {})
+    portal.lines[MAIN].drop()
+    await poll()
+    await poll()
+    portal.requests.clear()
+    await hass.services.async_call(
+        "homeassistant", "update_entity", {"entity_id": REGISTRATION}, blocking=True
+    )
+    assert sorted(asked(portal)) == [MAIN, SALES, SUPPORT]
+
+
+async def test_polls_slow_down(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll, wait: Poll
+) -> None:
+    """Near the limit of operating time polls are rarer, before the portal refuses."""
+    portal.operating_limit = 420.0
+    portal.operating_cost[STATUS] = 30.0  # with a poll a minute, twice the limit
+    portal.requests.clear()
+    used = 0.0
+    for _ in range(240):
+        await wait(15)
+        used = max(used, portal.operating(STATUS))
+    assert not entry.runtime_data.telephony.client.statistics.errors
+    assert 250 < used < 420
+    assert len(asked(portal)) > 3 * 15
+
+
+@pytest.mark.parametrize(
+    ("slug", "seconds"),
+    [
+        ("query_limit", 60),
+        ("operation_time", 60),
+        ("retry_after", 300),
+        ("maintenance", 600),
+        ("missing_scope", 900),
+        ("missing_permission", 900),
+        ("plan_webhook", 3600),
+        ("unknown_method", 3600),
+        ("nginx_504", 15),
+        ("html_200", 15),
+        ("cut", 15),
+    ],
+)
+async def test_when_it_asks_again(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    poll: Poll,
+    wait: Poll,
+    slug: str,
+    seconds: int,
+) -> None:
+    """After a fault: soon, at the usual interval, as the portal says, or slowly."""
+    fault = portal.fault(FAULTS[slug])
+    await poll()
+    fault.clear()
+    requests = len(portal.requests)
+    await wait(seconds - 2)
+    assert len(portal.requests) == requests
+    await wait(4)
+    assert len(portal.requests) > requests
+    assert portal_entity(hass, entry, "portal") == "on"
+    assert state_of(hass, REGISTRATION) == "on"
+
+
+async def test_common_limit_inside_a_batch(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll
+) -> None:
+    """The limit of operating time strikes single commands; the poll waits all the same."""
+    portal.operating_cost[STATUS] = 200.0
+    await poll()
+    portal.operating_limit = 100.0
+    entry.runtime_data.telephony.client.operating.clear()
+    await entry.runtime_data.async_refresh()
+    assert portal_entity(hass, entry, "portal") == "off"
+    assert entry.runtime_data.last_exception.retry_after == 60
+
+
+async def test_a_failed_command_fails_its_line(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll
+) -> None:
+    """The other lines are up to date."""
+    portal.fault(ErrorReply("ERROR_CORE", "", 500), method=STATUS, reg_id=MAIN)
+    portal.lines[SALES].drop()
+    await poll()
+    assert state_of(hass, REGISTRATION) == "on"
+    assert state_of(hass, "binary_sensor.sales_registration") == "off"
+    await poll(2)
+    assert state_of(hass, REGISTRATION) == STATE_UNAVAILABLE
+    assert state_of(hass, "binary_sensor.support_registration") == "on"
+
+
+async def test_a_webhook_that_dies(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll, wait: Poll
+) -> None:
+    """The lines are not known at once; polling stops, and a new webhook is asked for."""
+    portal.revoke()
+    await poll()
+    assert state_of(hass, REGISTRATION) == STATE_UNAVAILABLE
+    assert portal_entity(hass, entry, "connector_paid") == STATE_UNAVAILABLE
+    [flow] = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
+    assert flow["context"]["source"] == SOURCE_REAUTH
+    requests = len(portal.requests)
+    await wait(3601)
+    assert len(portal.requests) == requests
+
+
+async def test_a_fault_that_becomes_lasting(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll
+) -> None:
+    """What somebody has to mend shows at once, even during an outage."""
+    fault = portal.fault(FAULTS["nginx_502"])
+    await poll()
+    assert state_of(hass, REGISTRATION) == "on"
+    fault.clear()
+    portal.deleted = True
+    await poll()
+    assert state_of(hass, REGISTRATION) == STATE_UNAVAILABLE
+
+
+async def test_a_lost_batch_is_sorted_out_soon(
+    hass: HomeAssistant, portal: Portal, set_up: SetUp, wait: Poll, poll: Poll
+) -> None:
+    """The lines of a lost batch are asked one by one 15 seconds later."""
+    for at in range(57):
+        portal.add_line(300000 + at, f"Line {at}")
+    entry = await set_up(portal)
+    portal.fault(FAULTS["nginx_504"], times=1)
+    await poll()
+    assert portal_entity(hass, entry, "portal") == "on"
+    assert portal_entity(hass, entry, "registered_lines") == "60"
+    portal.requests.clear()
+    await wait(16)
+    assert len(portal.requests) == 50
+    portal.requests.clear()
+    await poll()
+    assert len(portal.requests) == 2

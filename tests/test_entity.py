@@ -1,0 +1,161 @@
+"""What the entities show, and by what they are identified."""
+
+from datetime import timedelta
+
+from freezegun.api import FrozenDateTimeFactory
+import pytest
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+)
+from syrupy.assertion import SnapshotAssertion
+
+from custom_components.bitrix24_sip import PLATFORMS
+from custom_components.bitrix24_sip.const import DOMAIN
+from dev.portal import Portal
+from homeassistant.const import STATE_UNKNOWN
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
+
+from .conftest import (
+    MAIN,
+    SALES,
+    SUPPORT,
+    Poll,
+    SetUp,
+    make_entry,
+    portal_entity,
+    state_of,
+)
+
+REGISTRATION = "binary_sensor.main_line_registration"
+
+
+@pytest.mark.parametrize("platform", [str(platform) for platform in PLATFORMS])
+async def test_entities(
+    hass: HomeAssistant,
+    portal: Portal,
+    platform: str,
+    snapshot: SnapshotAssertion,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """What a person sees of each line and of the portal."""
+    freezer.move_to("2026-11-01T12:00:00+00:00")
+    portal.lines[SALES].drop()
+    portal.lines[SUPPORT].set("in_progress", None, None)
+    entry = MockConfigEntry(
+        domain=DOMAIN,
+        entry_id="01JTESTENTRY",
+        title="acme.bitrix24.com",
+        data=make_entry(portal).data,
+    )
+    entry.add_to_hass(hass)
+    registry = er.async_get(hass)
+    registry.async_get_or_create(  # so that it is enabled, as a person would
+        "sensor", DOMAIN, "01JTESTENTRY_operating_time", config_entry=entry
+    )
+    await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    entities = er.async_entries_for_config_entry(registry, entry.entry_id)
+    seen = []
+    for entity in sorted(entities, key=lambda entity: entity.entity_id):
+        if entity.domain == platform:
+            state = hass.states.get(entity.entity_id)
+            assert state
+            seen.append(
+                {
+                    "entity_id": entity.entity_id,
+                    "unique_id": entity.unique_id,
+                    "category": str(entity.entity_category),
+                    "state": state.state,
+                    "attributes": {str(k): v for k, v in state.attributes.items()},
+                }
+            )
+    assert seen == snapshot
+
+
+async def test_unique_ids_hold_nothing_that_can_be_renamed(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry
+) -> None:
+    """Entry id, REG_ID and key make an entity what it is."""
+    entities = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
+    assert entities
+    for entity in entities:
+        assert entity.unique_id.startswith(f"{entry.entry_id}_")
+        rest = entity.unique_id.removeprefix(f"{entry.entry_id}_")
+        assert rest.removeprefix(f"{MAIN}_").replace("_", "").isalnum()
+        assert portal.host not in entity.unique_id
+
+
+async def test_change_of_state(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll
+) -> None:
+    """Each of the four statuses, and what it means for the line and the portal."""
+    assert state_of(hass, REGISTRATION) == "on"
+    assert state_of(hass, "sensor.main_line_status") == "success"
+    assert portal_entity(hass, entry, "lines") == "off"
+    assert portal_entity(hass, entry, "registered_lines") == "3"
+    portal.lines[MAIN].drop(403, "Forbidden")
+    await poll()
+    assert state_of(hass, REGISTRATION) == "off"
+    assert state_of(hass, "sensor.main_line_status") == "error"
+    assert state_of(hass, "sensor.main_line_status_code") == "403"
+    assert state_of(hass, "sensor.main_line_error_message") == "Forbidden"
+    assert portal_entity(hass, entry, "lines") == "on"
+    assert portal_entity(hass, entry, "registered_lines") == "2"
+    assert portal_entity(hass, entry, "failed_lines") == "1"
+    portal.lines[MAIN].recover()
+    await poll()
+    assert state_of(hass, REGISTRATION) == "on"
+    for status in ("in_progress", "wait"):
+        portal.lines[MAIN].set(status)
+        await poll()
+        assert state_of(hass, "sensor.main_line_status") == status
+        assert state_of(hass, REGISTRATION) == "on"
+    await poll()
+    assert state_of(hass, REGISTRATION) == "off"
+
+
+async def test_status_of_the_future(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll
+) -> None:
+    """A word that is not documented is not known, and never counts as registered."""
+    portal.lines[MAIN].set("resting", 299)
+    await poll()
+    assert state_of(hass, "sensor.main_line_status") == STATE_UNKNOWN
+    assert state_of(hass, "sensor.main_line_status_code") == "299"
+    await poll(2)
+    assert state_of(hass, REGISTRATION) == "off"
+
+
+async def test_in_progress_at_the_start(
+    hass: HomeAssistant, portal: Portal, set_up: SetUp, wait: Poll
+) -> None:
+    """A restart during a registration raises no alarm before the grace period is over."""
+    portal.lines[MAIN].set("in_progress")
+    await set_up(portal)
+    assert state_of(hass, REGISTRATION) == STATE_UNKNOWN
+    await wait(121)
+    assert state_of(hass, REGISTRATION) == "off"
+
+
+async def test_timestamps(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    poll: Poll,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """A time without a zone is UTC, whatever the zone of Home Assistant and its clock."""
+    await hass.config.async_set_time_zone("Europe/Berlin")
+    portal.lines[MAIN].last_updated = "2026-10-25 01:30:00"
+    await poll()
+    assert (
+        state_of(hass, "sensor.main_line_last_updated") == "2026-10-25T01:30:00+00:00"
+    )
+    freezer.tick(timedelta(days=400))
+    async_fire_time_changed(hass)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert (
+        state_of(hass, "sensor.main_line_last_updated") == "2026-10-25T01:30:00+00:00"
+    )

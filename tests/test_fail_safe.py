@@ -1,0 +1,537 @@
+"""No fault, foreseen or not, ever shows as a healthy line, and none outlives its entry."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+import logging
+from typing import Any
+
+from freezegun.api import FrozenDateTimeFactory
+import pytest
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+    mock_restore_cache_with_extra_data,
+)
+
+from custom_components.bitrix24_sip.bitrix24 import Telephony
+from custom_components.bitrix24_sip.const import DOMAIN
+from dev.portal import Portal
+from dev.portal.faults import FAULTS, ErrorReply, Hold, Result
+from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
+from homeassistant.core import HomeAssistant, State
+from homeassistant.helpers import device_registry as dr, issue_registry as ir
+from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
+
+from .conftest import (
+    MAIN,
+    SALES,
+    SUPPORT,
+    Poll,
+    SetUp,
+    asked,
+    line_device,
+    portal_entity,
+    state_of,
+)
+
+STATUS = "voximplant.sip.status"
+LINES = "voximplant.line.get"
+REGISTRATION = "binary_sensor.main_line_registration"
+
+
+def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what was logged as an error."""
+    return [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR]
+
+
+async def until(reached: Callable[[], bool]) -> None:
+    """Let the event loop run until something is so; the clock stands still meanwhile."""
+    for _ in range(100_000):
+        if reached():
+            return
+        await asyncio.sleep(0)
+    raise TimeoutError
+
+
+@pytest.mark.parametrize(
+    "exception",
+    [
+        RuntimeError("no"),
+        KeyError(MAIN),
+        TimeoutError(),
+        NotImplementedError(),
+        asyncio.CancelledError(),
+    ],
+    ids=lambda exception: type(exception).__name__,
+)
+async def test_an_unforeseen_exception_in_a_poll(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    wait: Poll,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    exception: BaseException,
+) -> None:
+    """The lines follow the grace period, the portal is off, and recovery needs no help."""
+    caplog.clear()
+    true_poll = Telephony.poll
+
+    async def fail(*_: Any, **__: Any) -> None:
+        raise exception
+
+    monkeypatch.setattr(Telephony, "poll", fail)
+    await wait(31)
+    assert portal_entity(hass, entry, "portal") == "off"
+    assert state_of(hass, REGISTRATION) == "on"
+    for _ in range(10):
+        await wait(31)
+    assert state_of(hass, REGISTRATION) == STATE_UNAVAILABLE
+    assert state_of(hass, "sensor.main_line_status") == STATE_UNAVAILABLE
+    assert portal_entity(hass, entry, "portal") == "off"
+    assert len(errors(caplog)) == 1
+    assert sum(record.exc_info is not None for record in caplog.records) == 1
+    monkeypatch.setattr(Telephony, "poll", true_poll)
+    await wait(31)
+    assert portal_entity(hass, entry, "portal") == "on"
+    assert state_of(hass, REGISTRATION) == "on"
+    monkeypatch.setattr(Telephony, "poll", fail)
+    await wait(31)
+    assert len(errors(caplog)) == 2, "the next outage is logged again"
+
+
+async def test_an_unforeseen_exception_behind_the_answer(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    wait: Poll,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Even where the failure itself cannot be recorded, nothing stays green."""
+    caplog.clear()
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("custom_components.bitrix24_sip.grace.LineTracker.record", fail)
+        for _ in range(6):
+            await wait(31)
+        assert state_of(hass, REGISTRATION) == STATE_UNAVAILABLE
+        assert portal_entity(hass, entry, "portal") == "off"
+        assert len(errors(caplog)) == 2, "the fault, and that it could not be recorded"
+    await wait(31)
+    assert state_of(hass, REGISTRATION) == "on"
+
+
+async def test_an_unforeseen_exception_at_the_end_of_a_grace_period(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    wait: Poll,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The look between two polls fails safe, too."""
+    portal.fault(FAULTS["retry_after"])  # the next poll is in 300 seconds
+    await wait(31)
+    assert state_of(hass, REGISTRATION) == "on"
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("no")
+
+    monkeypatch.setattr("custom_components.bitrix24_sip.grace.LineTracker.state", fail)
+    await wait(121)
+    assert state_of(hass, REGISTRATION) == STATE_UNAVAILABLE
+
+
+async def test_an_entity_that_cannot_read_its_value(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    wait: Poll,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is unavailable rather than what it was, and says so once."""
+    caplog.clear()
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "custom_components.bitrix24_sip.binary_sensor.LineBinarySensor._read", fail
+        )
+        for _ in range(3):
+            portal.lines[SUPPORT].drop()
+            await wait(31)
+            portal.lines[SUPPORT].recover()
+            await wait(31)
+        assert state_of(hass, REGISTRATION) == STATE_UNAVAILABLE
+        assert portal_entity(hass, entry, "portal") == "on"
+        assert len(errors(caplog)) == 3, "one for each line"
+    portal.lines[SUPPORT].drop()
+    await wait(31)
+    assert state_of(hass, REGISTRATION) == "on"
+
+
+async def test_a_poll_that_never_ends(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    wait: Poll,
+    monkeypatch: pytest.MonkeyPatch,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """A poll that outlives every time limit is ended, and counts as failed."""
+
+    async def hang(*_: Any, **__: Any) -> None:
+        await asyncio.Event().wait()
+
+    async def hanging_poll() -> None:
+        freezer.tick(timedelta(seconds=31))
+        async_fire_time_changed(hass)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        freezer.tick(timedelta(seconds=61))
+        await hass.async_block_till_done(wait_background_tasks=True)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Telephony, "poll", hang)
+        await hanging_poll()
+        assert portal_entity(hass, entry, "portal") == "off"
+        for _ in range(3):
+            await hanging_poll()
+        assert state_of(hass, REGISTRATION) == STATE_UNAVAILABLE
+    await wait(31)
+    assert state_of(hass, REGISTRATION) == "on"
+
+
+async def test_a_line_is_replaced_while_the_portal_fails(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
+) -> None:
+    """The list lacks one line and brings another, whose first request fails."""
+    portal.remove_line(SALES)
+    await wait(601)
+    portal.add_line(201010, "Warehouse")
+    portal.fault(FAULTS["nginx_504"], skip=1)
+    await wait(601)
+    assert portal_entity(hass, entry, "portal") == "on"
+    assert state_of(hass, REGISTRATION) == "on"
+    portal.clear_faults()
+    await wait(31)
+    assert state_of(hass, "binary_sensor.warehouse_registration") == "on"
+
+
+@pytest.mark.parametrize("slug", ["nginx_502", "missing_scope", "nginx_504"])
+async def test_a_new_line_whose_request_fails(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll, slug: str
+) -> None:
+    """The error is the new line's, not that of the lines that were answered."""
+    portal.add_line(201010, "Warehouse")
+    portal.lines[SUPPORT].drop()
+    portal.fault(FAULTS[slug], skip=1)
+    await wait(601)
+    assert portal_entity(hass, entry, "portal") == "on"
+    assert state_of(hass, REGISTRATION) == "on"
+    assert state_of(hass, "binary_sensor.support_registration") == "off"
+    assert state_of(hass, "binary_sensor.warehouse_registration") == STATE_UNAVAILABLE
+    portal.clear_faults()
+    await wait(31)
+    assert state_of(hass, "binary_sensor.warehouse_registration") == "on"
+
+
+@pytest.mark.parametrize("listed", [{}, {f"reg{MAIN}": "Main line"}])
+async def test_a_wrong_list_deletes_no_line_that_answers(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    wait: Poll,
+    listed: dict[str, str],
+) -> None:
+    """However long the list is empty or too short."""
+    portal.fault(Result(listed or []), method=LINES)
+    for _ in range(30):
+        await wait(601)
+    for reg_id in (MAIN, SALES, SUPPORT):
+        assert line_device(hass, entry, reg_id)
+    assert state_of(hass, "binary_sensor.sales_registration") == "on"
+
+
+async def test_a_line_goes_after_half_an_hour(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
+) -> None:
+    """Not sooner, and only without an answer of its own in between."""
+    portal.remove_line(SALES)
+    for _ in range(3):
+        await wait(601)
+        assert line_device(hass, entry, SALES)
+    await wait(601)
+    assert line_device(hass, entry, SALES) is None
+    assert hass.states.get("binary_sensor.sales_registration") is None
+    assert portal_entity(hass, entry, "registered_lines") == "2"
+
+
+async def test_an_answer_in_between_begins_the_half_hour_anew(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
+) -> None:
+    """A line that the list lacks but that answers now and then stays."""
+    portal.lines[SALES].listed = False
+    for _ in range(8):
+        portal.lines[SALES].unreachable = True
+        await wait(601)
+        await wait(601)
+        portal.lines[SALES].unreachable = False
+        await wait(601)
+    assert line_device(hass, entry, SALES)
+
+
+async def test_two_lists_in_a_moment_prove_nothing(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
+) -> None:
+    """The two lists that lack a line are at least half an hour apart."""
+    portal.remove_line(SALES)
+    await wait(601)
+    for _ in range(20):
+        await wait(31)
+    assert line_device(hass, entry, SALES)
+
+
+async def test_the_last_line_does_not_go_by_itself(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
+) -> None:
+    """An empty list is no proof; somebody who deleted all lines deletes the devices."""
+    portal.lines.clear()
+    for _ in range(10):
+        await wait(601)
+    assert line_device(hass, entry, MAIN)
+    assert state_of(hass, REGISTRATION) == STATE_UNAVAILABLE
+
+
+async def test_a_disabled_line_is_asked_before_it_goes(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    wait: Poll,
+    disable_line: Callable[[MockConfigEntry, int], None],
+) -> None:
+    """A line that nobody polls is not deleted for want of an answer."""
+    disable_line(entry, SALES)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    portal.lines[SALES].listed = False
+    for _ in range(6):
+        await wait(601)
+    assert line_device(hass, entry, SALES)
+    portal.remove_line(SALES)
+    for _ in range(6):
+        await wait(601)
+    assert line_device(hass, entry, SALES) is None
+
+
+async def test_a_line_that_the_list_lacks_is_deleted_by_hand(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    wait: Poll,
+    delete_device: Callable[[MockConfigEntry, dr.DeviceEntry], Any],
+) -> None:
+    """Whoever deleted a line on the portal need not wait, and it does not come back."""
+    device = line_device(hass, entry, SALES)
+    assert device
+    assert not await delete_device(entry, device), "the list has it"
+    portal.remove_line(SALES)
+    await wait(601)
+    assert await delete_device(entry, device)
+    await wait(31)
+    assert line_device(hass, entry, SALES) is None
+    assert portal_entity(hass, entry, "registered_lines") == "2"
+    portal.add_line(SALES, "Sales")
+    await wait(601)
+    assert line_device(hass, entry, SALES), "it is back on the portal"
+    await wait(31)
+    assert state_of(hass, "binary_sensor.sales_registration") == "on"
+
+
+@pytest.mark.parametrize("how", ["unload", "reload"])
+@pytest.mark.parametrize("slug", [None, "missing_scope", "nginx_502"])
+async def test_unloaded_while_somebody_refreshes(
+    hass: HomeAssistant,
+    portal: Portal,
+    set_up: SetUp,
+    wait: Poll,
+    caplog: pytest.LogCaptureFixture,
+    how: str,
+    slug: str | None,
+) -> None:
+    """Nothing happens after the unload: no timer, no issue, no request, no error."""
+    assert await async_setup_component(hass, "homeassistant", {})
+    for at in range(57):
+        portal.add_line(300000 + at, f"Line {at}")
+    entry = await set_up(portal)
+    coordinator = entry.runtime_data
+    released = asyncio.Event()
+    portal.fault(Hold(released), skip=1)
+    if slug:
+        portal.fault(FAULTS[slug], skip=1)
+    caplog.clear()
+    requests = len(portal.requests)
+    refresh = hass.async_create_task(
+        hass.services.async_call(
+            "homeassistant", "update_entity", {"entity_id": REGISTRATION}, blocking=True
+        )
+    )
+    await until(lambda: len(portal.requests) == requests + 2)
+    if how == "unload":
+        assert await hass.config_entries.async_unload(entry.entry_id)
+    else:
+        portal.clear_faults()
+        assert await hass.config_entries.async_reload(entry.entry_id)
+    requests = len(portal.requests)
+    released.set()
+    await refresh
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert len(portal.requests) == requests
+    assert not errors(caplog)
+    assert not ir.async_get(hass).issues
+    assert coordinator.update_interval is None
+    state = state_of(hass, REGISTRATION)
+    assert state == (STATE_UNAVAILABLE if how == "unload" else "on")
+
+
+async def test_no_false_alarm_after_an_outage(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
+) -> None:
+    """A registration under way after a long silence has a grace period of its own."""
+    fault = portal.fault(FAULTS["nginx_502"])
+    for _ in range(8):
+        await wait(31)
+    assert state_of(hass, REGISTRATION) == STATE_UNAVAILABLE
+    fault.clear()
+    portal.lines[MAIN].set("in_progress")
+    await wait(31)
+    assert state_of(hass, REGISTRATION) == STATE_UNKNOWN
+    await wait(61)
+    assert state_of(hass, REGISTRATION) == STATE_UNKNOWN
+    portal.lines[MAIN].recover()
+    await wait(31)
+    assert state_of(hass, REGISTRATION) == "on"
+    assert state_of(hass, "event.main_line_registration_change") == STATE_UNKNOWN
+
+
+async def test_a_line_that_is_gone_is_not_known_again(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    wait: Poll,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The log says that it is gone, and nothing of it thereafter."""
+    portal.remove_line(SALES)
+    caplog.set_level(logging.INFO)
+    for _ in range(4):
+        await wait(601)
+    messages = [r.getMessage() for r in caplog.records if DOMAIN in r.name]
+    [gone] = [at for at, text in enumerate(messages) if "no longer" in text]
+    assert str(SALES) in messages[gone]
+    assert not [text for text in messages[gone + 1 :] if str(SALES) in text]
+
+
+async def test_a_refresh_behind_an_early_poll_asks_all_lines(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    wait: Poll,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """A user's refresh during a poll of some lines is followed by one of all lines."""
+    assert await async_setup_component(hass, "homeassistant", {})
+    portal.lines[MAIN].drop()
+    await wait(31)
+    await wait(6)  # the follow-up of all lines
+    released = asyncio.Event()
+    portal.fault(Hold(released), times=1)
+    portal.requests.clear()
+    freezer.tick(timedelta(seconds=16))
+    async_fire_time_changed(hass)
+    await until(lambda: bool(portal.requests))
+    assert asked(portal) == [MAIN], "the early poll runs"
+    await hass.services.async_call(
+        "homeassistant", "update_entity", {"entity_id": REGISTRATION}, blocking=True
+    )
+    released.set()
+    await hass.async_block_till_done(wait_background_tasks=True)
+    portal.requests.clear()
+    await wait(2)
+    assert sorted(asked(portal)) == [MAIN, SALES, SUPPORT]
+
+
+async def test_the_clock_was_wrong_when_a_line_was_lost(
+    hass: HomeAssistant,
+    portal: Portal,
+    set_up: SetUp,
+    wait: Poll,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """A downtime is never negative; where it cannot be known, it is None."""
+    event = "event.main_line_registration_change"
+    lost_at = dt_util.utcnow() + timedelta(days=1)
+    state = State(event, lost_at.isoformat(timespec="milliseconds"))
+    stored = {"last_event_type": "lost", "last_event_attributes": {}}
+    mock_restore_cache_with_extra_data(hass, [(state, stored)])
+    portal.lines[MAIN].drop()
+    await set_up(portal)
+    portal.lines[MAIN].recover()
+    await wait(31)
+    shown = hass.states.get(event)
+    assert shown
+    assert shown.attributes["event_type"] == "restored"
+    assert shown.attributes["downtime"] is None
+
+
+async def test_the_name_of_a_line_without_title_follows_the_language(
+    hass: HomeAssistant, portal: Portal, set_up: SetUp
+) -> None:
+    """A manually added REG_ID that the list lacks is named in today's language."""
+    portal.add_line(201020, "Hidden").listed = False
+    entry = await set_up(portal, reg_ids=[201020])
+    device = line_device(hass, entry, 201020)
+    assert device
+    assert device.name == "SIP line 201020"
+    hass.config.language = "de"
+    await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    device = line_device(hass, entry, 201020)
+    assert device
+    assert device.name == "SIP-Leitung 201020"
+
+
+async def test_removing_a_device_of_an_entry_that_is_not_loaded(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    delete_device: Callable[[MockConfigEntry, dr.DeviceEntry], Any],
+) -> None:
+    """Nothing is known of its lines, so none of their devices is deleted."""
+    device = line_device(hass, entry, SALES)
+    assert device
+    await hass.config_entries.async_unload(entry.entry_id)
+    assert not await delete_device(entry, device)
+
+
+async def test_no_timer_outlives_home_assistant(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
+) -> None:
+    """The look at the end of a grace period is cancelled at shutdown."""
+    portal.fault(ErrorReply("ERROR_CORE", "", 500))
+    await wait(31)
+    await hass.async_stop()
+    loop = hass.loop
+    pending = [
+        handle
+        for handle in loop._scheduled  # type: ignore[attr-defined]
+        if not handle.cancelled() and "bitrix24_sip" in repr(handle)
+    ]
+    assert pending == []

@@ -1,0 +1,236 @@
+"""The schedule, as tables: what a poll asks, and when the next one begins."""
+
+import pytest
+
+from custom_components.bitrix24_sip.bitrix24 import OperatingTime
+from custom_components.bitrix24_sip.bitrix24.errors import (
+    Bitrix24Error,
+    ConnectionFailed,
+    InvalidWebhook,
+    MissingScope,
+    OperatingTimeExceeded,
+    PlanRestricted,
+    ServerFault,
+    TelephonyMissing,
+    Throttled,
+)
+from custom_components.bitrix24_sip.schedule import (
+    FULL_AT,
+    OPERATING_LIMIT,
+    SLOWDOWN_FROM,
+    Plan,
+    Schedule,
+)
+
+LINES = [1, 2, 3]
+HALF = SLOWDOWN_FROM * OPERATING_LIMIT
+FULL = FULL_AT * OPERATING_LIMIT
+
+
+def used(seconds: float, per_call: float = 0.15, resets_at: float = 0) -> OperatingTime:
+    """Return an operating time."""
+    return OperatingTime(seconds, per_call, resets_at)
+
+
+def polled(
+    schedule: Schedule,
+    now: float,
+    urgent: list[int] | None = None,
+    *,
+    lost: list[int] | None = None,
+    time: OperatingTime | None = None,
+    lines: list[int] = LINES,
+) -> tuple[Plan, float]:
+    """Poll now; return what was asked, and the pause after it."""
+    urgent = urgent or []
+    plan = schedule.plan(now, lines, urgent, time)
+    schedule.polled(plan, now, lines=len(lines), used=time, lost=lost or [])
+    return plan, schedule.pause(now, urgent, time)
+
+
+def test_regular_polls() -> None:
+    """All lines at the chosen interval; a timer may be a little early."""
+    schedule = Schedule(30)
+    assert polled(schedule, 1000) == (
+        Plan(LINES, with_list=True, with_connector=True),
+        30,
+    )
+    schedule.got_list(1000)
+    schedule.got_connector(1000, known=True)
+    assert polled(schedule, 1029) == (Plan(LINES), 30)
+
+
+@pytest.mark.parametrize(
+    ("known", "seconds", "with_connector"),
+    [(True, 3597, False), (True, 3598, True), (False, 597, False), (False, 598, True)],
+)
+def test_what_else_is_due(known: bool, seconds: int, with_connector: bool) -> None:
+    """The list every ten minutes, the connector every hour, or sooner if it failed."""
+    schedule = Schedule(30)
+    schedule.got_connector(0, known=known)
+    schedule.got_list(seconds - 597)
+    plan, _ = polled(schedule, seconds)
+    assert plan.with_connector is with_connector
+    assert not plan.with_list
+    schedule.got_list(seconds - 598)
+    assert polled(schedule, seconds)[0].with_list
+
+
+def test_early_polls() -> None:
+    """Urgent lines after 15 seconds; the next regular poll is not put off by that."""
+    schedule = Schedule(60)
+    assert polled(schedule, 0, [2])[1] == 15
+    assert polled(schedule, 15, [2]) == (Plan([2], early=True), 15)
+    assert polled(schedule, 30, [2, 3]) == (Plan([2, 3], early=True), 15)
+    assert polled(schedule, 44, [2]) == (Plan([2], early=True), 16)
+    plan, pause = polled(schedule, 60, [2])
+    assert plan.reg_ids == LINES
+    assert pause == 15
+    assert polled(schedule, 75, [])[0].reg_ids == LINES, "nothing is urgent any more"
+
+
+@pytest.mark.parametrize("interval", [15, 16, 17])
+def test_no_early_polls_at_short_intervals(interval: int) -> None:
+    """Where a regular poll comes as soon, there is none before it."""
+    schedule = Schedule(interval)
+    assert polled(schedule, 0, [2])[1] == interval
+    assert polled(schedule, interval, [2])[0].reg_ids == LINES
+
+
+def test_a_request_asks_all() -> None:
+    """Also one that comes while an early poll is under way."""
+    schedule = Schedule(60)
+    polled(schedule, 0, [2])
+    schedule.request()
+    assert polled(schedule, 15, [2]) == (
+        Plan(LINES, with_list=True, with_connector=True),
+        15,
+    )
+    plan = schedule.plan(30, LINES, [2], None)
+    assert plan.early
+    schedule.request()
+    schedule.polled(plan, 30, lines=3, used=None)
+    assert schedule.pause(30, [2], None) == 1
+    assert not polled(schedule, 31, [2])[0].early
+    assert polled(schedule, 46, [2])[0].early
+
+
+def test_a_loss_is_followed_up() -> None:
+    """All lines are asked 5 seconds later, once; not where there is only one."""
+    schedule = Schedule(60)
+    assert polled(schedule, 0, [2], lost=[2])[1] == 5
+    assert polled(schedule, 5, [2]) == (
+        Plan(LINES, with_list=True, with_connector=True),
+        15,
+    )
+    plan, pause = polled(schedule, 20, [2], lost=[2])
+    assert (plan.early, pause) == (True, 5)
+    assert polled(Schedule(60), 0, [2], lost=[2], lines=[2])[1] == 15
+
+
+def test_a_loss_is_not_followed_up_at_any_cost() -> None:
+    """Not beyond half of the operating time."""
+    for seconds, pause in ((HALF - 0.46, 5), (HALF - 0.44, 15)):
+        schedule = Schedule(60)
+        assert polled(schedule, 0, [2], lost=[2], time=used(seconds))[1] == pause
+
+
+@pytest.mark.parametrize(
+    ("seconds", "per_call", "number"),
+    [
+        pytest.param(0.0, 0.15, 50, id="plenty"),
+        pytest.param(60.0, 0.15, 50, id="just enough"),
+        pytest.param(63.0, 0.15, 49, id="just too little"),
+        pytest.param(150.0, 0.15, 20, id="some in turn"),
+        pytest.param(206.9, 0.15, 1, id="one at least"),
+        pytest.param(209.9, 0.15, 0, id="none"),
+        pytest.param(300.0, 0.15, 0, id="none beyond half"),
+        pytest.param(150.0, 0.0, 50, id="what costs nothing"),
+    ],
+)
+def test_early_polls_stay_within_half(
+    seconds: float, per_call: float, number: int
+) -> None:
+    """Of what is left to half of the limit, an early poll uses a twentieth."""
+    lines = list(range(1, 51))
+    schedule = Schedule(30)
+    _, pause = polled(schedule, 0, lines, time=used(seconds, per_call), lines=lines)
+    assert (pause == 15) is (number > 0)
+    plan, _ = polled(schedule, 15, lines, time=used(seconds, per_call), lines=lines)
+    if number:
+        assert (plan.early, len(plan.reg_ids)) == (True, number)
+
+
+def test_who_is_asked_early_is_asked_in_turn() -> None:
+    """And the others at once, when one of those that were asked is back."""
+    lines = list(range(1, 51))
+    time = used(150)
+    schedule = Schedule(600)
+    polled(schedule, 0, lines, time=time, lines=lines)
+    asked: list[int] = []
+    for now in (15, 30, 45):
+        plan, _ = polled(schedule, now, lines, time=time, lines=lines)
+        asked += plan.reg_ids
+    assert len(asked) == 60
+    assert set(asked[:50]) == set(lines)
+    others = schedule.others(plan, lines, time)
+    assert sorted(others + plan.reg_ids) == lines
+    assert schedule.others(plan, lines, used(HALF - 30 * 0.15)) == []
+    assert schedule.others(Plan(lines[:3]), lines, time) == [], (
+        "not after a regular poll"
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "interval"),
+    [
+        pytest.param(0.0, 60.0, id="unused"),
+        pytest.param(HALF, 60.0, id="half"),
+        pytest.param((HALF + FULL) / 2 - 1e-9, 150.0, id="between half and full"),
+        pytest.param(FULL - 0.46, 60 * (1 + 3 * (1 - 0.46 / (FULL - HALF))), id="full"),
+        pytest.param(FULL - 0.44, 501.0, id="would be full: until some is free"),
+        pytest.param(OPERATING_LIMIT, 501.0, id="used up"),
+    ],
+)
+def test_slower_as_the_operating_time_is_used(seconds: float, interval: float) -> None:
+    """Up to four times the interval, and never beyond three quarters of the limit."""
+    schedule = Schedule(60)
+    time = used(seconds, resets_at=500)
+    assert polled(schedule, 0, time=time)[1] == pytest.approx(interval, abs=0.01)
+
+
+def test_four_times_the_interval_at_most() -> None:
+    """Where the oldest minute is free soon."""
+    schedule = Schedule(60)
+    assert polled(schedule, 0, time=used(OPERATING_LIMIT, resets_at=10))[1] == 240
+
+
+@pytest.mark.parametrize(
+    ("error", "urgent", "pause"),
+    [
+        (ConnectionFailed(), True, 15),
+        (ConnectionFailed(), False, 30),
+        (Throttled(), True, 60),
+        (Throttled("", 300.0), False, 300),
+        (Throttled("", 2.0), False, 15),
+        (OperatingTimeExceeded("", 9999.0), False, 3600),
+        (InvalidWebhook(), True, 900),
+        (MissingScope(), False, 900),
+        (PlanRestricted(), False, 3600),
+        (TelephonyMissing(), False, 3600),
+    ],
+)
+def test_after_an_error(error: Bitrix24Error, urgent: bool, pause: float) -> None:
+    """As the portal says, else by the kind of the error; then all lines are asked."""
+    schedule = Schedule(30)
+    polled(schedule, 0, [1])
+    assert schedule.pause_after(error, urgent=urgent) == pause
+    assert not polled(schedule, 15, [1])[0].early
+
+
+def test_after_maintenance() -> None:
+    """The portal's own time counts for every transient error."""
+    fault = ServerFault("HTTP 503")
+    fault.retry_after = 600.0
+    assert Schedule(30).pause_after(fault, urgent=True) == 600
+    assert Schedule(5).pause_after(ConnectionFailed(), urgent=True) == 5
