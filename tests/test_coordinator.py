@@ -147,8 +147,8 @@ async def test_one_warning_and_one_info_for_a_line(
         (
             logging.WARNING,
             (
-                f"{portal.host}: no status for {SALES}: the portal has no status for "
-                "this registration (REG_ID_NOT_FOUND)"
+                f"{portal.host}: no status for {SALES}: {portal.host} has no status "
+                "for this registration"
             ),
         ),
         (logging.INFO, f"{portal.host}: status known again for {SALES}"),

@@ -127,6 +127,80 @@ async def test_an_unforeseen_exception_behind_the_answer(
     assert state_of(hass, REGISTRATION) == "on"
 
 
+async def test_an_unforeseen_exception_behind_a_poll_that_was_answered(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    wait: Poll,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What cannot be shown is not known, at once; the portal is not said to be well."""
+    caplog.clear()
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("custom_components.bitrix24_sip.lines.Roster.show", fail)
+        for _ in range(3):
+            await wait(31)
+            assert state_of(hass, REGISTRATION) == STATE_UNAVAILABLE
+            assert portal_entity(hass, entry, "portal") == "off"
+        assert len(errors(caplog)) == 1
+    await wait(31)
+    assert state_of(hass, REGISTRATION) == "on"
+    assert portal_entity(hass, entry, "portal") == "on"
+
+
+async def test_a_refresh_that_is_cancelled(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    wait: Poll,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Whoever cancels a refresh has cancelled it; that is no fault of the portal."""
+    caplog.clear()
+    released = asyncio.Event()
+    portal.fault(Hold(released), times=1)
+    requests = len(portal.requests)
+    refresh = asyncio.create_task(entry.runtime_data.async_refresh())
+    await until(lambda: len(portal.requests) > requests)
+    refresh.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await refresh
+    released.set()
+    assert portal_entity(hass, entry, "portal") == "on"
+    assert not errors(caplog)
+    portal.lines[MAIN].drop()
+    await wait(31)
+    assert state_of(hass, REGISTRATION) == "off"
+
+
+async def test_unloaded_in_the_moment_of_the_answer(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An answer that comes together with the unload is not taken any more."""
+    coordinator = entry.runtime_data
+    shown = coordinator.data
+    true_poll = Telephony.poll
+
+    async def poll(*args: Any, **kwargs: Any) -> Any:
+        answers = await true_poll(*args, **kwargs)
+        await coordinator.async_shutdown()
+        return answers
+
+    monkeypatch.setattr(Telephony, "poll", poll)
+    portal.lines[MAIN].drop()
+    await coordinator.async_refresh()
+    assert coordinator.data is shown
+    assert not coordinator.last_update_success
+
+
 async def test_an_unforeseen_exception_at_the_end_of_a_grace_period(
     hass: HomeAssistant,
     portal: Portal,

@@ -1,5 +1,7 @@
 """Set-up, unload and removal of an entry."""
 
+from unittest.mock import patch
+
 from freezegun.api import FrozenDateTimeFactory
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -154,3 +156,17 @@ async def test_newer_entry(hass: HomeAssistant, portal: Portal) -> None:
     assert not await hass.config_entries.async_setup(entry.entry_id)
     assert entry.state is ConfigEntryState.MIGRATION_ERROR
     assert not portal.requests
+
+
+async def test_an_unload_that_fails(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
+) -> None:
+    """Entities that are still there are still kept up to date."""
+    with patch.object(
+        hass.config_entries, "async_unload_platforms", return_value=False
+    ):
+        assert not await hass.config_entries.async_unload(entry.entry_id)
+    portal.lines[MAIN].drop()
+    await wait(31)
+    assert state_of(hass, REGISTRATION) == "off"
+    entry.mock_state(hass, ConfigEntryState.LOADED)  # or it could not be unloaded now

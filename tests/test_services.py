@@ -1,5 +1,6 @@
 """The action that asks the portal for registrations now."""
 
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -13,8 +14,9 @@ from dev.portal.faults import FAULTS
 from homeassistant.const import ATTR_CONFIG_ENTRY_ID
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.helpers import device_registry as dr
 
-from .conftest import MAIN, SALES, SUPPORT
+from .conftest import MAIN, SALES, SUPPORT, Poll, SetUp, asked, line_device
 
 
 async def ask(hass: HomeAssistant, entry_id: str, **data: Any) -> Any:
@@ -57,8 +59,7 @@ async def test_all_lines(
         str(SUPPORT): {
             "title": "Support",
             "error": "registration_not_found",
-            "message": "the portal has no status for this registration "
-            "(REG_ID_NOT_FOUND)",
+            "message": f"{portal.host} has no status for this registration",
         },
     }
 
@@ -69,10 +70,14 @@ async def test_some_lines(
     """Any REG_ID can be asked for, also one that is not monitored."""
     portal.lines[MAIN].last_updated = None
     portal.add_line(201077)
+    device = line_device(hass, entry, MAIN)
+    assert device
+    dr.async_get(hass).async_update_device(device.id, name_by_user="Front desk")
     registrations = await ask(hass, entry.entry_id, reg_ids=[str(MAIN), 201077])
     assert registrations.keys() == {str(MAIN), "201077"}
     assert registrations[str(MAIN)]["last_updated"] is None
-    assert registrations["201077"]["title"] == ""
+    assert registrations[str(MAIN)]["title"] == "Front desk"
+    assert registrations["201077"]["title"] is None
 
 
 @pytest.mark.parametrize("reg_ids", [[], [0], [-1], ["x"], ["1.5"], [1] * 51])
@@ -120,3 +125,30 @@ async def test_portal_fails(
     assert caught.value.translation_key == reason
     assert portal.host in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+async def test_a_line_that_rests_is_asked(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
+) -> None:
+    """The action asks the portal, always; polls go on as they were planned."""
+    planner = entry.runtime_data.telephony.planner
+    planner.lost([MAIN], 1, 30.0)
+    planner.lost([MAIN], 1, 30.0)  # it hung on its own, too, and rests for a minute
+    statistics = asdict(entry.runtime_data.telephony.client.statistics)
+    portal.requests.clear()
+    assert (await ask(hass, entry.entry_id, reg_ids=[MAIN]))[str(MAIN)]["registered"]
+    assert asked(portal) == [MAIN]
+    assert asdict(entry.runtime_data.telephony.client.statistics) == statistics
+    portal.requests.clear()
+    await wait(31)
+    assert asked(portal) == [SALES, SUPPORT]
+
+
+async def test_the_name_of_a_manual_line(
+    hass: HomeAssistant, portal: Portal, set_up: SetUp
+) -> None:
+    """A line without a title on the portal is called as its device is."""
+    portal.add_line(201020, "Hidden").listed = False
+    entry = await set_up(portal, reg_ids=[201020])
+    registrations = await ask(hass, entry.entry_id, reg_ids=[201020])
+    assert registrations["201020"]["title"] == "SIP line 201020"

@@ -160,7 +160,7 @@ class _Form:
 
     async def _check(self, telephony: Telephony, reg_ids: list[int]) -> None:
         try:
-            answers = await telephony.registration_statuses(reg_ids)
+            answers = await telephony.ask_now(reg_ids)
         except Bitrix24Error as error:
             self.fail_with(CONF_REG_IDS, error, telephony.client.webhook.host)
             return
@@ -322,7 +322,7 @@ class Bitrix24SipConfigFlow(ConfigFlow, domain=DOMAIN):
             ):
                 return True
             try:
-                answers = await telephony.registration_statuses(sorted(monitored))
+                answers = await telephony.ask_now(sorted(monitored))
             except Bitrix24Error:
                 answers = {}
         if any(isinstance(answer, SipRegistration) for answer in answers.values()):

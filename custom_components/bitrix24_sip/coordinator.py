@@ -38,7 +38,7 @@ from .const import (
     LOGGER,
 )
 from .devices import remove_line, rename_line, restore_lines
-from .errors import UnexpectedError, error_placeholders, update_error
+from .errors import UnexpectedError, action_error, error_placeholders, update_error
 from .issues import async_update_issues
 from .lines import Roster
 from .schedule import Plan, Schedule
@@ -349,7 +349,10 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         if begins:
             numbers = ", ".join(map(str, begins))
             LOGGER.warning(
-                "%s: no status for %s: %s", self.name, numbers, errors[begins[0]]
+                "%s: no status for %s: %s",
+                self.name,
+                numbers,
+                action_error(errors[begins[0]], self.telephony.client.webhook.host),
             )
         if ends:
             numbers = ", ".join(map(str, ends))

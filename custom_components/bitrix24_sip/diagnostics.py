@@ -75,7 +75,7 @@ def _portal(coordinator: Bitrix24SipCoordinator) -> dict[str, Any]:
         "batch": {
             "size": telephony.planner.size(coordinator.schedule.interval),
             "seconds_per_command": round(telephony.planner.seconds_per_command, 3),
-            "asked_apart": len(telephony.planner.suspects),
+            "asked_apart": len(telephony.planner.isolated),
         },
         "raw_shapes": shape(telephony.samples),
     }

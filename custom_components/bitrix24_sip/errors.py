@@ -12,7 +12,6 @@ class UnexpectedError(TransientError):
     """An exception that nobody foresaw: a fault of this integration, not the portal's."""
 
     reason = "unexpected_error"
-    meaning = "an unexpected error occurred"
 
 
 def error_placeholders(error: Bitrix24Error, host: str) -> dict[str, str]:

@@ -10,14 +10,14 @@ from homeassistant.core import (
     SupportsResponse,
     callback,
 )
-from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import config_validation as cv, service
 
 from .bitrix24 import Bitrix24Error, SipRegistration
 from .bitrix24.telephony import MAX_REG_ID
 from .const import CONF_REG_IDS, DOMAIN
 from .coordinator import Bitrix24SipConfigEntry
-from .errors import error_placeholders
+from .devices import line_device
+from .errors import action_error
 
 if TYPE_CHECKING:
     # What Home Assistant has under the name of voluptuous since 2026.9.
@@ -60,26 +60,23 @@ async def _get_registration_status(call: ServiceCall) -> ServiceResponse:
     lines = coordinator.data.lines
     host = coordinator.telephony.client.webhook.host
     try:
-        answers = await coordinator.telephony.registration_statuses(
+        answers = await coordinator.telephony.ask_now(
             call.data.get(CONF_REG_IDS) or list(lines)
         )
     except Bitrix24Error as error:
-        raise HomeAssistantError(
-            translation_domain=DOMAIN,
-            translation_key=error.reason,
-            translation_placeholders=error_placeholders(error, host),
-        ) from None
+        raise action_error(error, host) from None
     registrations: dict[str, Any] = {}
     for reg_id, answer in answers.items():
-        title = lines[reg_id].line.title if reg_id in lines else ""
-        registrations[str(reg_id)] = {"title": title, **_as_data(answer)}
+        device = line_device(call.hass, entry.entry_id, reg_id)
+        title = (device.name_by_user or device.name) if device else None
+        registrations[str(reg_id)] = {"title": title, **_as_data(answer, host)}
     return {"registrations": registrations}
 
 
-def _as_data(answer: SipRegistration | Bitrix24Error) -> dict[str, Any]:
+def _as_data(answer: SipRegistration | Bitrix24Error, host: str) -> dict[str, Any]:
     """Return an answer as plain data."""
     if isinstance(answer, Bitrix24Error):
-        return {"error": answer.reason, "message": str(answer)}
+        return {"error": answer.reason, "message": str(action_error(answer, host))}
     updated = answer.last_updated
     return {
         "registered": answer.registered,

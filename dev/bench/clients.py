@@ -65,12 +65,7 @@ class Ours(Variant):
 
     def prepare(self) -> None:
         """Make the client."""
-        client = Bitrix24Client(
-            self.session,
-            Webhook.parse(self.webhook),
-            json_loads=orjson.loads,
-            json_dumps=orjson.dumps,
-        )
+        client = Bitrix24Client(self.session, Webhook.parse(self.webhook))
         self._telephony = Telephony(client)
 
     async def poll(self) -> int:
@@ -173,15 +168,6 @@ class Sdk(Variant):
         return len(answer["result"]["result"])
 
 
-class OursNew(Ours):
-    """Ours when no answer is the one of the last poll, so that all are read."""
-
-    async def poll(self) -> int:
-        """Ask, with nothing remembered."""
-        self._telephony = Telephony(self._telephony.client)
-        return await super().poll()
-
-
 class OursSecure(Ours):
     """Ours over https, to set beside `b24pysdk`."""
 
@@ -196,7 +182,6 @@ class FloorSecure(Floor):
 
 VARIANTS: dict[str, type[Variant]] = {
     "ours": Ours,
-    "ours_new": OursNew,
     "floor": Floor,
     "fast_batch": FastBatch,
     "fast_list": FastList,
@@ -234,6 +219,8 @@ async def variants(
                         ssl=ssl.create_default_context(cafile=authority)
                     ),
                     cookie_jar=aiohttp.DummyCookieJar(),
+                    # As Home Assistant's own sessions have it.
+                    json_serialize=lambda body: orjson.dumps(body).decode(),
                 )
             )
             portal = portals["secure" if variant.secure else "plain"]

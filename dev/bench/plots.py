@@ -8,7 +8,7 @@ import matplotlib as mpl
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
-from custom_components.bitrix24_sip.bitrix24.pacing import OPERATING_LIMIT
+from custom_components.bitrix24_sip.schedule import OPERATING_LIMIT
 
 from .measure import median
 

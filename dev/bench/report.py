@@ -12,7 +12,7 @@ from typing import Any
 
 from ulid_transform import ulid_at_time
 
-from custom_components.bitrix24_sip.bitrix24.pacing import OPERATING_LIMIT
+from custom_components.bitrix24_sip.schedule import OPERATING_LIMIT
 
 from .measure import median, percentile
 from .plots import NAMES, OURS, PATTERNS, USUAL, sizes_of

@@ -50,13 +50,15 @@ from dev.portal.faults import (
 )
 from tests.conftest import MAIN, SALES, SUPPORT
 
+from .conftest import call
+
 STATUS = "voximplant.sip.status"
 
 
 async def test_how_it_asks(client: Bitrix24Client, portal: Portal) -> None:
     """JSON by POST, with a name and a version, and without the portal's cookies."""
-    await client.call("profile")
-    await client.call("profile")
+    await call(client, "profile")
+    await call(client, "profile")
     for request in portal.requests:
         assert request.verb == "POST"
         assert request.headers["Content-Type"] == "application/json"
@@ -66,7 +68,7 @@ async def test_how_it_asks(client: Bitrix24Client, portal: Portal) -> None:
 
 async def test_call_with_parameters(client: Bitrix24Client, portal: Portal) -> None:
     """Parameters travel in the body."""
-    result = await client.call(STATUS, {"REG_ID": MAIN})
+    result = await call(client, STATUS, {"REG_ID": MAIN})
     assert result["REG_ID"] == MAIN
 
 
@@ -89,9 +91,9 @@ async def test_one_request_at_a_time(telephony: Telephony, portal: Portal) -> No
     """Nothing runs in parallel against a portal, whoever asks."""
     portal.command_delay = 0.01
     await asyncio.gather(
-        *(telephony.registration_statuses([MAIN, SALES]) for _ in range(5)),
-        telephony.lines(),
-        telephony.connector(),
+        *(telephony.ask_now([MAIN, SALES]) for _ in range(5)),
+        telephony.validate_webhook(),
+        telephony.poll([MAIN], with_connector=True),
     )
     assert len(portal.requests) == 7
     assert portal.max_concurrent == 1
@@ -107,7 +109,7 @@ async def test_requests_of_a_poll(
     reg_ids = [300000 + at for at in range(lines)]
     for reg_id in reg_ids:
         portal.add_line(reg_id)
-    answers = await telephony.registration_statuses(reg_ids)
+    answers = await telephony.ask_now(reg_ids)
     assert all(isinstance(answers[r], SipRegistration) for r in reg_ids)
     assert len(portal.requests) == requests
     assert portal.commands(STATUS) == lines
@@ -121,7 +123,7 @@ async def test_a_hiccup_costs_nothing(
 ) -> None:
     """What may be over in a second is tried twice more within the same poll."""
     portal.fault(FAULTS[slug], times=2)
-    assert (await client.call("profile"))["ID"] == "1"
+    assert (await call(client, "profile"))["ID"] == "1"
     assert len(portal.requests) == 3
     assert client.statistics.retries == 2
     assert client.statistics.requests == 3
@@ -135,7 +137,7 @@ async def test_retries_are_bounded(
     """Three attempts, then the error."""
     portal.fault(FAULTS[slug])
     with pytest.raises(TransientError):
-        await client.call("profile")
+        await call(client, "profile")
     assert len(portal.requests) == 3
 
 
@@ -159,7 +161,7 @@ async def test_no_retry_for_what_stays(
     """What a second does not mend is asked once."""
     portal.fault(FAULTS[slug])
     with pytest.raises(Bitrix24Error):
-        await client.call("profile")
+        await call(client, "profile")
     assert len(portal.requests) == 1
 
 
@@ -170,7 +172,7 @@ async def test_retries_stay_within_the_time(
     monkeypatch.setattr(client_module, "RETRY_PAUSES", ((30.0, 30.0),))
     portal.fault(Cut())
     with pytest.raises(ConnectionFailed):
-        await client.call("profile", seconds=20)
+        await call(client, "profile", seconds=20)
     assert len(portal.requests) == 1
 
 
@@ -181,15 +183,15 @@ async def test_time_limit(
     """No answer, or a body that never ends, costs no more than the time allowed."""
     portal.fault(fault)
     with pytest.raises(RequestTimeout):
-        await client.call("profile", seconds=0.3)
+        await call(client, "profile", seconds=0.3)
     portal.clear_faults()
-    assert await client.call("profile")
+    assert await call(client, "profile")
 
 
 async def test_no_time_left(client: Bitrix24Client, portal: Portal) -> None:
     """A request without any time is not sent."""
     with pytest.raises(RequestTimeout):
-        await client.call("profile", seconds=0)
+        await call(client, "profile", seconds=0)
     assert not portal.requests
 
 
@@ -202,7 +204,7 @@ async def test_connection_that_does_not_come_about(
         session, Webhook.parse("http://127.0.0.1:9/rest/1/abcdefghij012345/")
     )
     with pytest.raises(ConnectionFailed):
-        await client.call("profile")
+        await call(client, "profile")
     assert client.statistics.requests == 3
 
 
@@ -212,14 +214,14 @@ async def test_nobody_listens(session: aiohttp.ClientSession, free_port: int) ->
         session, Webhook.parse(f"http://127.0.0.1:{free_port}/rest/1/abcdefghij0/")
     )
     with pytest.raises(ConnectionFailed):
-        await client.call("profile")
+        await call(client, "profile")
 
 
 async def test_size_limit(client: Bitrix24Client, portal: Portal) -> None:
     """500 MB of JSON are not read: neither time nor memory goes into them."""
     portal.fault(Huge(500 * 1024 * 1024))
     with pytest.raises(UnexpectedAnswer):
-        await client.call("profile")
+        await call(client, "profile")
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -229,7 +231,7 @@ async def test_redirects_are_not_followed(
     """The secret goes to no other host, whatever the portal says."""
     portal.fault(Redirect(f"{other_portal.url}{{path}}", status))
     with pytest.raises(Bitrix24Error):
-        await client.call("profile")
+        await call(client, "profile")
     assert not other_portal.requests
 
 
@@ -239,7 +241,7 @@ async def test_redirect_that_repeats_the_secret(
     """A host made of the secret is not taken for the portal's new name."""
     portal.fault(Redirect(f"https://{portal.code}.example.com{{path}}"))
     with pytest.raises(UnexpectedAnswer):
-        await client.call("profile")
+        await call(client, "profile")
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "text/html; charset=cp1251", "x"])
@@ -248,7 +250,7 @@ async def test_content_type_does_not_matter(
 ) -> None:
     """JSON is JSON, whatever a proxy calls it."""
     portal.fault(Body('{"result": "\u0434\u0430"}', content_type=kind))
-    assert await client.call("profile") == "да"
+    assert await call(client, "profile") == "да"
 
 
 @pytest.mark.parametrize(
@@ -283,7 +285,7 @@ async def test_batch_that_is_none(
 async def test_operating_time_is_kept(client: Bitrix24Client, portal: Portal) -> None:
     """The client knows what each method used, from calls and from batches."""
     portal.operating_cost[STATUS] = 2.5
-    await client.call(STATUS, {"REG_ID": MAIN})
+    await client.batch({"a": f"{STATUS}?REG_ID={MAIN}"})
     assert client.operating[STATUS].seconds == 2.5
     await client.batch({"a": f"{STATUS}?REG_ID={SALES}", "b": "profile"})
     assert client.operating[STATUS].seconds == 5.0
@@ -297,7 +299,7 @@ async def test_what_a_call_adds(client: Bitrix24Client, portal: Portal) -> None:
     portal.clock = lambda: now
     portal.operating_cost[STATUS] = 2.5
     for _ in range(5):
-        await client.call(STATUS, {"REG_ID": MAIN})
+        await client.batch({"a": f"{STATUS}?REG_ID={MAIN}"})
     assert client.operating[STATUS].per_call == 2.5
     now += 600
     await client.batch(dict.fromkeys("abc", f"{STATUS}?REG_ID={MAIN}"))
@@ -310,7 +312,7 @@ async def test_a_wrong_clock_of_the_portal(
 ) -> None:
     """The time until the reset is right even if the portal's clock is a year off."""
     portal.clock = lambda: time.time() + 31_536_000
-    await client.call(STATUS, {"REG_ID": MAIN})
+    await client.batch({"a": f"{STATUS}?REG_ID={MAIN}"})
     assert 530 < client.operating[STATUS].resets_in() <= 600
 
 
@@ -331,23 +333,24 @@ async def test_no_operating_time(
     client: Bitrix24Client, portal: Portal, block: object
 ) -> None:
     """A self-hosted portal reports none; what cannot be read is none."""
-    portal.fault(Body(json.dumps({"result": 1, "time": block})))
-    await client.call("profile")
+    parts = {"result": {"a": 1}, "result_time": {"a": block}}
+    portal.fault(Body(json.dumps({"result": parts})))
+    await client.batch({"a": "profile"})
     assert client.operating == {}
 
 
 async def test_limit_of_operating_time(client: Bitrix24Client, portal: Portal) -> None:
     """The error names no time; the last good answer did."""
     portal.operating_cost[STATUS] = 500
-    await client.call(STATUS, {"REG_ID": MAIN})
-    with pytest.raises(OperatingTimeExceeded) as caught:
-        await client.call(STATUS, {"REG_ID": MAIN})
-    assert caught.value.retry_after
-    assert 530 < caught.value.retry_after <= 600
-    answer = await client.batch({"a": f"{STATUS}?REG_ID={MAIN}"})
-    error = answer.errors["a"]
+    command = {"a": f"{STATUS}?REG_ID={MAIN}"}
+    await client.batch(command)
+    error = (await client.batch(command)).errors["a"]
     assert isinstance(error, OperatingTimeExceeded)
     assert error.retry_after
+    assert 530 < error.retry_after <= 600
+    with pytest.raises(OperatingTimeExceeded) as caught:
+        await call(client, STATUS, {"REG_ID": MAIN})
+    assert caught.value.retry_after
 
 
 @pytest.mark.parametrize(
@@ -365,7 +368,7 @@ async def test_when_to_come_back(
     """The portal's own word counts, where it has one."""
     portal.fault(FAULTS[slug])
     with pytest.raises(TransientError) as caught:
-        await client.call("profile")
+        await call(client, "profile")
     assert caught.value.retry_after == seconds
     assert isinstance(caught.value, Throttled | ServerFault)
 
@@ -374,7 +377,7 @@ async def test_an_unknown_code_is_told(client: Bitrix24Client, portal: Portal) -
     """An error code never seen before is reported with its code."""
     portal.fault(ErrorReply("SOMETHING_NEW", "Text", 401))
     with pytest.raises(Bitrix24Error, match="SOMETHING_NEW") as caught:
-        await client.call("profile")
+        await call(client, "profile")
     assert caught.value.code == "SOMETHING_NEW"
     assert not isinstance(caught.value, InvalidWebhook)
 
@@ -401,14 +404,14 @@ async def test_certificate(
     try:
         client = Bitrix24Client(session, Webhook.parse(portal.webhook))
         with pytest.raises(InsecureConnection):
-            await client.call("profile")
+            await call(client, "profile")
         assert not portal.requests
         trusting = ssl.create_default_context()
         authority.configure_trust(trusting)
         connector = aiohttp.TCPConnector(ssl=trusting)
         async with aiohttp.ClientSession(connector=connector) as trusted:
             client = Bitrix24Client(trusted, Webhook.parse(portal.webhook))
-            assert (await client.call("profile"))["ID"] == "1"
+            assert (await call(client, "profile"))["ID"] == "1"
     finally:
         await portal.stop()
 
@@ -465,5 +468,5 @@ async def test_a_portal_that_repeats_the_secret(
     """What the portal says is not repeated where it holds the secret."""
     portal.fault(fault)
     with pytest.raises(Bitrix24Error) as caught:
-        await client.call("profile")
+        await call(client, "profile")
     assert_untold(caught.value)

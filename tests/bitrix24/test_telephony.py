@@ -1,5 +1,9 @@
 """A poll's requests, when some of them fail."""
 
+import asyncio
+from dataclasses import asdict
+from time import monotonic
+
 import pytest
 
 from custom_components.bitrix24_sip.bitrix24 import (
@@ -8,6 +12,7 @@ from custom_components.bitrix24_sip.bitrix24 import (
     Telephony,
 )
 from custom_components.bitrix24_sip.bitrix24.errors import (
+    ConnectionFailed,
     MissingPermission,
     OperatingTimeExceeded,
     RegistrationNotFound,
@@ -17,10 +22,13 @@ from custom_components.bitrix24_sip.bitrix24.errors import (
     UnexpectedAnswer,
 )
 from dev.portal import Portal
-from dev.portal.faults import FAULTS, ErrorReply, Hang, Result
+from dev.portal.faults import FAULTS, ErrorReply, Hang, Hold, Result
 from tests.conftest import MAIN, SALES, SUPPORT
 
 STATUS = "voximplant.sip.status"
+LINES = "voximplant.line.get"
+# Longer than any answer of the simulated portal takes by itself, in seconds.
+HANG_SECONDS_IN_TEST = 1.5
 ALL = [MAIN, SALES, SUPPORT]
 
 
@@ -57,7 +65,7 @@ async def test_a_command_fails(telephony: Telephony, portal: Portal) -> None:
     """It fails its line, not the others."""
     portal.lines[SALES].unreachable = True
     portal.lines[SUPPORT].raw = {"STATUS_RESULT": None}
-    answers = await telephony.registration_statuses(ALL)
+    answers = (await telephony.poll(ALL)).registrations
     assert isinstance(answers[MAIN], SipRegistration)
     assert isinstance(answers[SALES], RegistrationNotFound)
     assert isinstance(answers[SUPPORT], UnexpectedAnswer)
@@ -78,13 +86,13 @@ async def test_a_later_request_fails(
 ) -> None:
     """What was answered before is kept, and the portal is not bothered further."""
     portal.fault(FAULTS["nginx_502"], skip=1)
-    answers = await telephony.registration_statuses(many)
+    answers = (await telephony.poll(many)).registrations
     assert all(isinstance(answers[r], SipRegistration) for r in many[:50])
     assert all(isinstance(answers[r], ServerFault) for r in many[50:])
     assert len(portal.requests) == 1 + 3
     portal.clear_faults()
     portal.requests.clear()
-    answers = await telephony.registration_statuses(many)
+    answers = (await telephony.poll(many)).registrations
     first = portal.requests[0].commands[0]
     assert first[2] == {"REG_ID": str(many[100])}, "what was not reached comes first"
     assert all(isinstance(answers[r], SipRegistration) for r in many)
@@ -93,17 +101,21 @@ async def test_a_later_request_fails(
 async def test_the_webhook_dies_between_requests(
     telephony: Telephony, portal: Portal, many: list[int]
 ) -> None:
-    """What somebody has to mend concerns the whole poll."""
+    """A refusal of a later request is that of its lines, and of those behind it."""
     portal.fault(FAULTS["missing_permission"], skip=1)
+    answers = (await telephony.poll(many)).registrations
+    assert all(isinstance(answers[r], SipRegistration) for r in many[:50])
+    assert all(isinstance(answers[r], MissingPermission) for r in many[50:])
+    assert len(portal.requests) == 2
     with pytest.raises(MissingPermission):
-        await telephony.registration_statuses(many)
+        await telephony.poll(many)
 
 
 async def test_all_commands_are_refused(telephony: Telephony, portal: Portal) -> None:
     """A batch of nothing but one lasting refusal is that refusal."""
     portal.permitted = False
     with pytest.raises(MissingPermission):
-        await telephony.registration_statuses(ALL)
+        await telephony.poll(ALL)
     with pytest.raises(MissingPermission):
         await telephony.poll(ALL, with_lines=True, with_connector=True)
 
@@ -120,7 +132,7 @@ async def test_some_commands_are_throttled(
 ) -> None:
     """The limit may be reached in the middle of a batch."""
     portal.fault(FAULTS["operation_time"], method=STATUS, skip=2)
-    answers = await telephony.registration_statuses(ALL)
+    answers = (await telephony.poll(ALL)).registrations
     assert isinstance(answers[MAIN], SipRegistration)
     assert isinstance(answers[SUPPORT], Throttled)
 
@@ -131,7 +143,7 @@ async def test_commands_fail_for_different_reasons(
     """Then no reason is common to all, and each line has its own."""
     portal.fault(FAULTS["missing_permission"], method=STATUS, reg_id=MAIN)
     portal.fault(ErrorReply("NEW"), method=STATUS)
-    answers = await telephony.registration_statuses(ALL)
+    answers = (await telephony.poll(ALL)).registrations
     assert isinstance(answers[MAIN], MissingPermission)
     assert answers[SALES].__class__ is answers[SUPPORT].__class__
 
@@ -142,28 +154,167 @@ async def test_hanging_lines_do_not_hide_the_others(
     """A batch is lost to a line that hangs; in the next poll the others are known."""
     portal.cut_after = 1.0
     portal.lines[SALES].delay = 60
-    with pytest.raises(RequestTimeout):
-        await telephony.registration_statuses(ALL)
-    answers = await telephony.registration_statuses(ALL)
+    answers = (await telephony.poll(ALL)).registrations
+    assert all(isinstance(answer, RequestTimeout) for answer in answers.values())
+    answers = (await telephony.poll(ALL)).registrations
     assert isinstance(answers[MAIN], SipRegistration)
     assert isinstance(answers[SUPPORT], SipRegistration)
     assert isinstance(answers[SALES], RequestTimeout)
     portal.requests.clear()
-    answers = await telephony.registration_statuses(ALL)
+    answers = (await telephony.poll(ALL)).registrations
     assert isinstance(answers[MAIN], SipRegistration)
     assert isinstance(answers[SALES], RequestTimeout)
-    assert len(portal.requests) == 1, "the line that hung is left alone for a while"
+    assert len(portal.requests) == 1, "the line that hung rests"
+
+
+async def test_a_single_line_that_hangs(telephony: Telephony, portal: Portal) -> None:
+    """Its time-out is its own as long as the portal answers a cheap question."""
+    portal.cut_after = 0.3
+    portal.lines[MAIN].delay = 60
+    for requests in (2, 2, 1):  # asked and cut off, cut off again on its own, resting
+        portal.requests.clear()
+        answers = await telephony.poll([MAIN])
+        assert isinstance(answers.registrations[MAIN], RequestTimeout)
+        assert isinstance(answers.lines, dict)
+        assert answers.lines.keys() == set(ALL)
+        assert len(portal.requests) == requests
+        assert [name for _, name, _ in portal.requests[-1].commands] == [LINES]
+    portal.fault(FAULTS["nginx_502"])
+    with pytest.raises(ServerFault):
+        await telephony.poll([MAIN])
+
+
+async def test_neither_lines_nor_portal_answer(
+    telephony: Telephony, portal: Portal
+) -> None:
+    """A time-out of the cheap question, too, is the portal's."""
+    portal.fault(FAULTS["nginx_504"])
+    with pytest.raises(RequestTimeout):
+        await telephony.poll(ALL)
+    assert len(portal.requests) == 2
+
+
+async def test_the_cheap_question_is_refused(
+    telephony: Telephony, portal: Portal
+) -> None:
+    """What somebody has to fix concerns the whole poll; a mere error does not."""
+    portal.fault(FAULTS["nginx_504"], times=1)
+    portal.fault(ErrorReply("ERROR_CORE", "", 500), method=LINES)
+    answers = await telephony.poll(ALL, with_lines=True)
+    assert isinstance(answers.registrations[MAIN], RequestTimeout)
+    assert answers.lines is None
+    portal.clear_faults()
+    portal.fault(FAULTS["nginx_504"], times=1)
+    portal.permitted = False
+    with pytest.raises(MissingPermission):
+        await Telephony(telephony.client).poll(ALL)
 
 
 async def test_time_runs_out(telephony: Telephony, portal: Portal) -> None:
-    """What the poll has no time left for is not asked, and comes first next time."""
-    portal.fault(Hang(), method="batch", times=1)
+    """What the poll has no time left for is not asked; the next one asks it."""
+    portal.fault(Hang(), times=2)
+    began = monotonic()
     with pytest.raises(RequestTimeout):
-        await telephony.registration_statuses(ALL, seconds=1.2)
-    portal.command_delay = 0.3
-    answers = await telephony.registration_statuses(ALL, seconds=1.5)
+        await telephony.poll(ALL, seconds=3.6)
+    assert monotonic() - began < 5
+    portal.command_delay = 0.9
+    answers = (await telephony.poll(ALL, seconds=2.6)).registrations
     assert isinstance(answers[MAIN], SipRegistration)
     assert isinstance(answers[SUPPORT], RequestTimeout)
     portal.command_delay = 0
-    answers = await telephony.registration_statuses(ALL)
+    portal.requests.clear()
+    answers = (await telephony.poll(ALL)).registrations
     assert all(isinstance(answer, SipRegistration) for answer in answers.values())
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0])
+async def test_no_time_at_all(
+    telephony: Telephony, portal: Portal, seconds: float
+) -> None:
+    """Nothing but the cheap question is asked then."""
+    telephony.planner.answered(ALL, (), 3, 6.0)
+    answers = (await telephony.poll(ALL, seconds=seconds)).registrations
+    assert all(isinstance(answer, RequestTimeout) for answer in answers.values())
+    assert portal.commands(STATUS) == 0
+
+
+async def test_waiting_for_its_turn_is_not_the_portals_slowness(
+    telephony: Telephony, portal: Portal
+) -> None:
+    """A poll behind an action learns nothing from that, and no line is isolated by it."""
+    portal.lines[SALES].unreachable = True
+    released = asyncio.Event()
+    portal.fault(Hold(released), times=1)
+    action = asyncio.create_task(telephony.ask_now([MAIN]))
+    await asyncio.sleep(0)
+    poll = asyncio.create_task(telephony.poll(ALL))
+    await asyncio.sleep(HANG_SECONDS_IN_TEST)
+    released.set()
+    await action
+    await poll
+    assert telephony.planner.seconds_per_command < HANG_SECONDS_IN_TEST / 3
+    assert telephony.planner.isolated == frozenset()
+
+
+async def test_its_turn_does_not_come(telephony: Telephony, portal: Portal) -> None:
+    """The wait for it is part of the poll's time; nothing is learnt from that."""
+    released = asyncio.Event()
+    portal.fault(Hold(released), times=1)
+    action = asyncio.create_task(telephony.ask_now([MAIN]))
+    await asyncio.sleep(0)
+    with pytest.raises(RequestTimeout) as caught:
+        await telephony.poll(ALL, seconds=1.6)
+    assert caught.value.seconds is None
+    assert telephony.planner.isolated == frozenset()
+    released.set()
+    assert isinstance((await action)[MAIN], SipRegistration)
+    assert portal.commands(STATUS) == 1
+
+
+async def test_asked_now(telephony: Telephony, portal: Portal) -> None:
+    """The portal is asked, also about a line that rests; the polls know nothing of it."""
+    portal.cut_after = 0.3
+    portal.lines[SALES].delay = 60
+    for _ in range(3):
+        await telephony.poll(ALL)
+    assert telephony.planner.isolated == {SALES}
+    before = (
+        asdict(telephony.client.statistics),
+        dict(telephony.samples),
+        telephony.planner.seconds_per_command,
+    )
+    portal.requests.clear()
+    answers = await telephony.ask_now(ALL)
+    assert isinstance(answers[MAIN], SipRegistration)
+    assert isinstance(answers[SALES], RequestTimeout)
+    assert portal.requests[1].commands[0][2] == {"REG_ID": str(SALES)}
+    portal.cut_after = 60
+    portal.lines[SALES].delay = 0
+    portal.lines[SALES].drop()
+    answer = (await telephony.ask_now([SALES]))[SALES]
+    assert isinstance(answer, SipRegistration)
+    assert answer.status_code == 403
+    assert telephony.planner.isolated == {SALES}
+    assert before == (
+        asdict(telephony.client.statistics),
+        telephony.samples,
+        telephony.planner.seconds_per_command,
+    )
+    assert isinstance((await telephony.poll(ALL)).registrations[SALES], RequestTimeout)
+
+
+async def test_the_session_is_closed(
+    telephony: Telephony, portal: Portal, many: list[int]
+) -> None:
+    """As it is when Home Assistant unloads the entry under a poll."""
+    released = asyncio.Event()
+    portal.fault(Hold(released), times=1)
+    action = asyncio.create_task(telephony.ask_now([MAIN]))
+    poll = asyncio.create_task(telephony.poll(many))
+    await asyncio.sleep(0.05)
+    await telephony.client._session.close()
+    released.set()
+    with pytest.raises(ConnectionFailed):
+        await action
+    with pytest.raises(ConnectionFailed):
+        await poll

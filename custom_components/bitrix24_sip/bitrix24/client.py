@@ -2,7 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from http import HTTPStatus
 import json
@@ -28,8 +30,6 @@ from .errors import (
     error_of,
 )
 from .webhook import Webhook
-
-type Params = Mapping[str, str | int]
 
 MAX_COMMANDS = 50  # of one batch, as documented
 PORTAL_CUT = 60.0  # seconds after which the portal cuts a request off, as documented
@@ -65,11 +65,13 @@ class OperatingTime:
 class BatchAnswer:
     """What the commands of one batch answered, by the caller's keys.
 
-    Every key of the batch is in exactly one of the two.
+    Every key of the batch is in exactly one of `results` and `errors`. seconds: what the
+    request itself took, without retries and without waiting for its turn.
     """
 
     results: dict[str, Any]
     errors: dict[str, Bitrix24Error]
+    seconds: float
 
 
 @dataclass(slots=True)
@@ -95,42 +97,27 @@ class Bitrix24Client:
         webhook: Webhook,
         *,
         user_agent: str = "bitrix24-sip",
-        json_loads: Callable[[bytes], Any] = json.loads,
-        json_dumps: Callable[[Any], bytes] = lambda body: json.dumps(body).encode(),
     ) -> None:
-        """Take the session, which should keep no cookies, and the webhook.
-
-        json_loads, json_dumps: a faster reader and writer of JSON. What the reader
-        cannot read (ValueError), the standard library's tries once more.
-        """
+        """Take the session, which should keep no cookies, and the webhook."""
         self.webhook = webhook
         self.statistics = Statistics()
         self.operating: dict[str, OperatingTime] = {}
         self._session = session
-        self._json_loads = json_loads
-        self._json_dumps = json_dumps
         self._headers = {
             "Accept": "application/json",
-            "Content-Type": "application/json",
             "User-Agent": user_agent,
         }
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
         self._one_at_a_time = asyncio.Lock()
 
-    async def call(
-        self,
-        method: str,
-        params: Params | None = None,
-        *,
-        seconds: float = REQUEST_SECONDS,
-    ) -> Any:
-        """Return the `result` of one method; raise Bitrix24Error.
+    def separate(self) -> Bitrix24Client:
+        """Return a client with statistics of its own.
 
-        seconds: the time for all of it, retries and pauses included.
+        It shares this one's queue, and what is known of the operating time.
         """
-        answer = await self._request(method, dict(params or {}), 1, seconds)
-        self._note_operating_times({method: method}, {method: answer.get("time")})
-        return answer["result"]
+        other = copy(self)
+        other.statistics = Statistics()
+        return other
 
     async def batch(
         self, commands: Mapping[str, str], *, seconds: float = REQUEST_SECONDS
@@ -140,27 +127,28 @@ class Bitrix24Client:
         commands: by keys of the caller's, each as the portal wants it: the method, "?"
         and the encoded parameters where there are any. The keys should not be numbers,
         which PHP would turn into a list. A command that fails has its error in the
-        answer.
+        answer. seconds: the time for all of it, the wait for the turn of this request,
+        retries and pauses included.
         """
         body = {"halt": 0, "cmd": dict(commands)}
-        parts = (await self._request("batch", body, len(commands), seconds))["result"]
+        answer, took = await self._request("batch", body, len(commands), seconds)
+        parts = answer["result"]
         if not isinstance(parts, dict) or "result" not in parts:
-            raise self._counted(UnexpectedAnswer())
+            raise self._record_error(UnexpectedAnswer())
         results, failures, times = (
             _by_key(parts.get(part))
             for part in ("result", "result_error", "result_time")
         )
         self._note_operating_times(commands, times)
         if not failures and results.keys() == commands.keys():
-            return BatchAnswer(results, {})
+            return BatchAnswer(results, {}, took)
         errors = {
-            key: self._counted(self._command_error(failures.get(key), command))
+            key: self._record_error(self._command_error(failures.get(key), command))
             for key, command in commands.items()
             if key in failures or key not in results
         }
-        return BatchAnswer(
-            {key: results[key] for key in commands if key not in errors}, errors
-        )
+        results = {key: results[key] for key in commands if key not in errors}
+        return BatchAnswer(results, errors, took)
 
     def _command_error(self, failure: Any, command: str) -> Bitrix24Error:
         """Return the error of one command of a batch."""
@@ -182,54 +170,73 @@ class Bitrix24Client:
             error.retry_after = known.resets_in()
         return error
 
-    def _counted(self, error: Bitrix24Error) -> Bitrix24Error:
-        """Count an error by its kind, and hand it on."""
+    def _record_error(self, error: Bitrix24Error) -> Bitrix24Error:
+        """Count an error by its kind, and return it fit to be logged."""
         self.statistics.errors[error.reason] += 1
-        if self.webhook.leaks_into(str(error)):
-            # Somebody's answer repeats the secret, and would have it logged.
-            return type(error)()
+        if self.webhook.leaks_into(error.code):
+            error.redact()  # an answer that repeats the secret
         return error
 
     async def _request(
         self, method: str, body: Mapping[str, Any], commands: int, seconds: float
-    ) -> dict[str, Any]:
-        """POST, again where a fault may be over in a second; return the JSON object.
+    ) -> tuple[dict[str, Any], float]:
+        """POST, and again where a fault may be over in a second.
 
-        The object has a `result` and no error.
+        Return the JSON object, which has a `result` and no error, and the seconds that
+        the last attempt took.
         """
-        data = self._json_dumps(body)
-        async with self._one_at_a_time:
-            ends = monotonic() + seconds
+        ends = monotonic() + seconds
+        async with self._turn(seconds):
             pauses = iter(RETRY_PAUSES)
-            while True:
+            while (left := ends - monotonic()) > 0:
                 self.statistics.requests += 1
                 self.statistics.commands += commands
-                answer = await self._attempt(method, data, ends - monotonic())
+                began = monotonic()
+                answer = await self._attempt(method, body, left)
+                took = monotonic() - began
                 if not isinstance(answer, Bitrix24Error):
-                    return answer
-                error = self._counted(answer)
+                    return answer, took
+                error = self._record_error(answer)
+                if isinstance(error, RequestTimeout):
+                    error.seconds = took
                 pause = next(pauses, None)
-                if pause is None or not _may_be_over_soon(error):
+                if pause is None or not _is_retryable(error):
                     raise error
                 wait = random.uniform(*pause)
                 if monotonic() + wait >= ends:
                     raise error
                 self.statistics.retries += 1
                 await asyncio.sleep(wait)
+        raise RequestTimeout  # it was never sent
+
+    @asynccontextmanager
+    async def _turn(self, seconds: float) -> AsyncGenerator[None]:
+        """Wait for the turn of a request; raise RequestTimeout if it does not come."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._one_at_a_time.acquire()
+        except TimeoutError:
+            raise RequestTimeout from None
+        try:
+            yield
+        finally:
+            self._one_at_a_time.release()
 
     async def _attempt(
-        self, method: str, data: bytes, seconds: float
+        self, method: str, body: Mapping[str, Any], seconds: float
     ) -> dict[str, Any] | Bitrix24Error:
         """POST once. Errors are returned, not raised.
 
         So none carries aiohttp's exception along, whose texts may hold the URL.
         """
+        if self._session.closed:  # while this request waited for its turn
+            return ConnectionFailed()
         try:
             async with (
                 asyncio.timeout(min(seconds, REQUEST_SECONDS)),
                 self._session.post(
                     f"{self.webhook.url}{method}",
-                    data=data,
+                    json=body,
                     headers=self._headers,
                     allow_redirects=False,
                     timeout=self._timeout,
@@ -237,10 +244,10 @@ class Bitrix24Client:
             ):
                 if 300 <= response.status < 400:
                     return self._redirected(response.headers.get("Location", ""))
-                body = await _read(response)
-                if body is None:
+                text = await _read(response)
+                if text is None:
                     return UnexpectedAnswer()
-                return self._understood(body, response, method)
+                return self._parse_response(text, response, method)
         except aiohttp.ConnectionTimeoutError:
             return ConnectionFailed()
         except TimeoutError:
@@ -252,12 +259,12 @@ class Bitrix24Client:
         except aiohttp.ClientError, ValueError:
             return UnexpectedAnswer()
 
-    def _understood(
+    def _parse_response(
         self, body: bytes, response: aiohttp.ClientResponse, method: str
     ) -> dict[str, Any] | Bitrix24Error:
         """Return the JSON object in an answer's body, or the error that it is."""
         try:
-            answer = self._loads(body)
+            answer = json.loads(body)
         except ValueError, RecursionError:
             return self._not_json(response)
         if not isinstance(answer, dict):
@@ -270,14 +277,6 @@ class Bitrix24Client:
         if isinstance(error, Throttled):
             error.retry_after = _retry_after(response)
         return self._with_reset(error, method)
-
-    def _loads(self, body: bytes) -> Any:
-        """Return the JSON in a body; raise ValueError or RecursionError."""
-        try:
-            return self._json_loads(body)
-        except ValueError:
-            # Half a surrogate pair, for one, is nothing for a strict reader, nor a BOM.
-            return json.loads(body.decode("utf-8-sig"))
 
     def _not_json(self, response: aiohttp.ClientResponse) -> Bitrix24Error:
         """Return what an answer means that is not JSON: mostly a front server's page."""
@@ -352,7 +351,7 @@ class Bitrix24Client:
         )
 
 
-def _may_be_over_soon(error: Bitrix24Error) -> bool:
+def _is_retryable(error: Bitrix24Error) -> bool:
     """Return whether it is worth asking again within seconds.
 
     Not after a time-out: the portal worked on the request until the end of its time.

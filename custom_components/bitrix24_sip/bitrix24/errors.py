@@ -17,67 +17,72 @@ class Bitrix24Error(Exception):
     """Base of all errors of the portal's REST API. Its text never holds the secret.
 
     `code` is the portal's own error code, where it gave one; `retry_after` the seconds
-    after which to ask again, where the portal named a time.
+    after which to ask again, where the portal named a time. The text is for developers;
+    what a user reads is translated by `reason`.
     """
 
     reason: ClassVar[str]
-    meaning: ClassVar[str]
     code: str
     retry_after: float | None = None
 
     def __init__(self, code: str = "") -> None:
         """Take the portal's error code."""
+        super().__init__(code)
         self.code = code
-        super().__init__(f"{self.meaning} ({code})" if code else self.meaning)
+
+    def __str__(self) -> str:
+        """Return the reason, and the code where there is one."""
+        return f"{self.reason} ({self.code})" if self.code else self.reason
+
+    def redact(self) -> None:
+        """Take the code out, which repeats the secret."""
+        self.code, self.args = "", ()
 
 
 class TransientError(Bitrix24Error):
     """A fault that goes away by itself: ask again later."""
 
     reason = "server_error"
-    meaning = "the portal did not answer"
 
 
 class ConnectionFailed(TransientError):
     """No connection: unknown host, refused, reset, closed half-way."""
 
     reason = "cannot_connect"
-    meaning = "no connection to the portal"
 
 
 class InsecureConnection(ConnectionFailed):
     """The portal's TLS certificate could not be verified."""
 
     reason = "insecure_connection"
-    meaning = "the portal's TLS certificate could not be verified"
 
 
 class RequestTimeout(TransientError):
-    """No whole answer in time, or the portal cut the request off after 60 seconds."""
+    """No whole answer in time, or the portal cut the request off after 60 seconds.
+
+    seconds: what the request took, None where there was no time left to send it.
+    """
 
     reason = "timeout"
-    meaning = "the portal took too long to answer"
+    seconds: float | None = None
 
 
 class ServerFault(TransientError):
     """The portal's own fault: 5xx, or one of its internal error codes."""
 
     reason = "server_error"
-    meaning = "the portal has an internal problem"
 
 
 class UnexpectedAnswer(TransientError):
     """Not an answer of a Bitrix24 portal: a web page, not JSON, or of a wrong shape."""
 
     reason = "not_bitrix24"
-    meaning = "the answer is not one of a Bitrix24 portal"
 
 
 class UnknownError(TransientError):
     """An error code that this library does not know."""
 
     reason = "unknown_error"
-    meaning = "the portal answered with an unknown error"
 
 
 class RegistrationNotFound(TransientError):
@@ -88,14 +93,12 @@ class RegistrationNotFound(TransientError):
     """
 
     reason = "registration_not_found"
-    meaning = "the portal has no status for this registration"
 
 
 class Throttled(TransientError):
     """The portal asks for fewer requests."""
 
     reason = "throttled"
-    meaning = "the portal limits the number of requests"
 
     def __init__(self, code: str = "", retry_after: float | None = None) -> None:
         """Take the error code and the seconds to wait."""
@@ -107,77 +110,66 @@ class OperatingTimeExceeded(Throttled):
     """A method used up its operating time of the last 10 minutes."""
 
     reason = "operating_time_exceeded"
-    meaning = "the portal's limit of operating time is used up"
 
 
 class PermanentError(Bitrix24Error):
     """A fault that stays until somebody acts."""
 
     reason = "unknown_error"
-    meaning = "the portal refuses the request"
 
 
 class InvalidWebhook(PermanentError):
     """The webhook is not valid (any more): a new one is needed."""
 
     reason = "invalid_webhook"
-    meaning = "the portal does not accept the webhook"
 
 
 class MissingScope(PermanentError):
     """The webhook lacks the right `telephony`."""
 
     reason = "missing_scope"
-    meaning = "the webhook lacks the right to telephony"
 
 
 class MissingPermission(PermanentError):
     """The webhook's owner lacks the permission "Manage numbers: change"."""
 
     reason = "missing_permission"
-    meaning = "the webhook's owner may not manage telephone numbers"
 
 
 class PlanRestricted(PermanentError):
     """The portal's plan or subscription has no REST API."""
 
     reason = "plan_restricted"
-    meaning = "the portal's plan does not include the REST API"
 
 
 class PortalClosed(PermanentError):
     """The portal is deleted, closed, or blocked."""
 
     reason = "portal_closed"
-    meaning = "the portal is closed, deleted or blocked"
 
 
 class PortalOverloaded(PermanentError):
     """Bitrix24 blocked this webhook for overload; a new webhook works at once."""
 
     reason = "portal_overloaded"
-    meaning = "the webhook is blocked because of overload"
 
 
 class TelephonyMissing(PermanentError):
     """The portal has no telephony, or the URL is not that of its REST API."""
 
     reason = "telephony_missing"
-    meaning = "the portal does not know this method"
 
 
 class HttpsRequired(PermanentError):
     """The portal wants https."""
 
     reason = "https_required"
-    meaning = "the portal accepts https only"
 
 
 class PortalMoved(PermanentError):
     """The portal answers at another host: `new_host`. Nothing was sent there."""
 
     reason = "portal_moved"
-    meaning = "the portal has moved to another address"
 
     def __init__(self, new_host: str) -> None:
         """Take the host (with its port, where it is not the usual one)."""

@@ -7,16 +7,16 @@ What cannot be read is an `UnexpectedAnswer` for that one thing; it never become
 wrong value. Numbers may arrive as strings, and an empty object as PHP's `[]`.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import lru_cache
 import html
 import re
 from time import monotonic
 from typing import Any
 
+from .batching import BatchPlanner
 from .client import MAX_COMMANDS, Bitrix24Client
 from .errors import (
     Bitrix24Error,
@@ -25,10 +25,8 @@ from .errors import (
     PermanentError,
     RequestTimeout,
     Throttled,
-    TransientError,
     UnexpectedAnswer,
 )
-from .pacing import BatchPlanner
 
 SCOPE = "telephony"
 STATUS_METHOD = "voximplant.sip.status"
@@ -40,6 +38,8 @@ MAX_MESSAGE = 255  # characters of an error message that are kept
 MAX_REG_ID = 2**63 - 1
 # A request that can have no more than this many seconds is not begun.
 SHORTEST_REQUEST = 1.0
+# Kept back for asking whether the portal answers at all, as long as it did not.
+PROBE_SECONDS = 5.0
 
 # `PAID` is a boolean in the documentation, and passed on from elsewhere by the server.
 _YES_NO = {"true": True, "1": True, "y": True, "false": False, "0": False, "n": False}
@@ -68,7 +68,8 @@ class SipRegistration:
     reg_id: `REG_ID`; status_result: `STATUS_RESULT` as the portal says it, which may be
     a word that is not documented; status_code: the SIP response code of the REGISTER,
     None while there is none; error_message: the text for it, "" where there is none;
-    last_updated: when the registration last changed, UTC (the portal names no zone).
+    last_updated: "date and time of the last update of the status", as the documentation
+    has it since March 2026, read as UTC (the portal names no zone).
     """
 
     reg_id: int
@@ -122,14 +123,14 @@ class Answers:
 class Telephony:
     """The telephony of one portal."""
 
-    def __init__(self, client: Bitrix24Client) -> None:
-        """Take the client of the portal."""
+    def __init__(
+        self, client: Bitrix24Client, planner: BatchPlanner | None = None
+    ) -> None:
+        """Take the client of the portal, and what is known of how it copes."""
         self.client = client
-        self.planner = BatchPlanner(MAX_COMMANDS)
+        self.planner = planner or BatchPlanner(MAX_COMMANDS)
         # One answer of each kind, the latest, as it came: for diagnostics.
         self.samples: dict[str, Any] = {}
-        # What each line answered last, as it came and as it was read.
-        self._latest: dict[int, tuple[Any, SipRegistration]] = {}
 
     async def validate_webhook(self) -> dict[int, SipLine]:
         """Return the portal's lines if the webhook can do all that is needed; or raise.
@@ -149,150 +150,146 @@ class Telephony:
             raise error
         return parse_lines(answer.results["lines"])
 
-    async def registration_statuses(
-        self, reg_ids: Iterable[int], *, seconds: float = 60.0
+    async def ask_now(
+        self, reg_ids: Sequence[int], *, seconds: float = 60.0
     ) -> dict[int, SipRegistration | Bitrix24Error]:
-        """Ask for the status of registrations; per REG_ID its answer or its error."""
-        return (await self.poll(reg_ids, seconds=seconds)).registrations
+        """Return the answer or the error of each registration, apart from the polls.
 
-    async def lines(self) -> dict[int, SipLine]:
-        """Return the portal's Cloud PBX lines by REG_ID."""
-        return parse_lines(await self.client.call(LINES_METHOD))
-
-    async def connector(self) -> SipConnector:
-        """Return the state of the portal's SIP Connector."""
-        return parse_connector(await self.client.call(CONNECTOR_METHOD))
+        The portal is asked about all of them, also those that the polls let rest, and
+        nothing of it changes what the polls know and count. Raises like `poll`.
+        """
+        apart = Telephony(self.client.separate(), self.planner.without_rests())
+        return (await apart.poll(reg_ids, seconds=seconds)).registrations
 
     async def poll(
         self,
-        reg_ids: Iterable[int],
+        reg_ids: Sequence[int],
         *,
         with_lines: bool = False,
         with_connector: bool = False,
         seconds: float = 60.0,
     ) -> Answers:
-        """Ask all that is wanted in as few requests as the portal's pace allows.
+        """Ask all that is wanted in as few requests as the portal copes with.
 
         One request after the other, within `seconds` altogether. Raises a Bitrix24Error
-        where the portal answered none of them, or refuses them all for good; otherwise
-        what failed has its error in the answer.
+        where the portal answered nothing, or refuses all that was asked for one reason;
+        otherwise what failed has its error in the answer. A time-out is the lines' own as
+        long as the portal still answers a cheap question.
         """
-        reg_ids = list(reg_ids)
+        ends = monotonic() + seconds
         extras: dict[str, str] = {}
         if with_lines:
             extras["lines"] = LINES_METHOD
         if with_connector:
             extras["connector"] = CONNECTOR_METHOD
         plan = self.planner.plan(reg_ids, len(extras), seconds)
-        if not plan.requests:  # no line is due, but whether the portal answers is asked
-            return await self.poll(reg_ids, with_lines=True, seconds=seconds)
-        registrations: dict[int, SipRegistration | Bitrix24Error] = {}
-        results: dict[str, Any] = {}  # of the extras
-        errors: dict[str, Bitrix24Error] = {
-            _command(reg_id)[0]: RequestTimeout() for reg_id in plan.postponed
-        }
-        ends = monotonic() + seconds
+        results: dict[str, Any] = {}
+        errors: dict[str, Bitrix24Error] = {}
         answered = False
         failure: Bitrix24Error | None = None
         for at, chunk in enumerate(plan.requests):
             commands = dict(extras) if at == 0 else {}
-            commands.update(map(_command, chunk))
+            commands |= {_key(r): f"{STATUS_METHOD}?REG_ID={r}" for r in chunk}
             left = ends - monotonic()
+            if not answered:
+                left -= min(PROBE_SECONDS, seconds / 3)
             if failure or left < SHORTEST_REQUEST:
                 errors |= dict.fromkeys(commands, failure or RequestTimeout())
                 self.planner.not_reached(chunk)
                 continue
-            begun = monotonic()
             try:
                 answer = await self.client.batch(
                     commands, seconds=plan.seconds_for(at, left)
                 )
             except RequestTimeout as error:
                 errors |= dict.fromkeys(commands, error)
-                self.planner.lost(chunk, len(commands), monotonic() - begun)
-            except TransientError as error:
+                if error.seconds is None:
+                    self.planner.not_reached(chunk)
+                else:
+                    self.planner.lost(chunk, len(commands), error.seconds)
+            except Bitrix24Error as error:
                 errors |= dict.fromkeys(commands, error)
                 failure = error  # the other requests would only meet it again
             else:
                 answered = True
-                took = monotonic() - begun
-                silent: Collection[int] = ()
-                if answer.errors:
-                    silent = {r for r in chunk if _command(r)[0] in answer.errors}
-                self.planner.answered(chunk, silent, len(commands), took)
+                silent = [r for r in chunk if _key(r) in answer.errors]
+                self.planner.answered(chunk, silent, len(commands), answer.seconds)
+                results |= answer.results
                 errors |= answer.errors
-                results |= {k: answer.results[k] for k in extras if k in answer.results}
-                registrations |= self._registrations(chunk, answer.results)
-        self.samples |= results
-        if errors:
-            keys = {reg_id: _command(reg_id)[0] for reg_id in reg_ids}
-            asked = [keys[r] for chunk in plan.requests for r in chunk] or list(extras)
-            _raise_common_failure([errors.get(key) for key in asked], answered)
-            registrations |= {r: errors[k] for r, k in keys.items() if k in errors}
+        if failure and not answered:
+            raise failure
+        if answered:
+            _raise_common_refusal(errors, results, plan.requests)
+        else:
+            results |= await self._probe(max(ends - monotonic(), SHORTEST_REQUEST))
+            errors.pop("lines", None)
+        errors |= {_key(reg_id): RequestTimeout() for reg_id in plan.resting}
+        self.samples |= {key: results[key] for key in _PARSERS if key in results}
         return Answers(
-            registrations,
-            _parsed("lines", results, errors) if with_lines else None,
-            _parsed("connector", results, errors) if with_connector else None,
+            {reg_id: self._registration(reg_id, results, errors) for reg_id in reg_ids},
+            _parsed("lines", results, errors),
+            _parsed("connector", results, errors),
         )
 
-    def _registrations(
-        self, reg_ids: Iterable[int], results: Mapping[str, Any]
-    ) -> dict[int, SipRegistration | Bitrix24Error]:
-        """Return what the lines of one request answered, or what is wrong with it."""
-        return {
-            reg_id: self._registration(results[key], reg_id)
-            for reg_id in reg_ids
-            if (key := _command(reg_id)[0]) in results
-        }
+    async def _probe(self, seconds: float) -> dict[str, Any]:
+        """Ask for the list of lines, which costs the portal nothing; raise if it fails.
+
+        So a provider that hangs is told from a portal that does not answer.
+        """
+        answer = await self.client.batch({"lines": LINES_METHOD}, seconds=seconds)
+        for error in answer.errors.values():
+            if isinstance(error, PermanentError | Throttled):
+                raise error
+        return answer.results
 
     def _registration(
-        self, result: Any, reg_id: int
+        self,
+        reg_id: int,
+        results: Mapping[str, Any],
+        errors: Mapping[str, Bitrix24Error],
     ) -> SipRegistration | Bitrix24Error:
-        """Return what a line answered, or its error.
-
-        Mostly that is what it answered last time, which need not be read again.
-        """
-        latest = self._latest.get(reg_id)
-        if latest and latest[0] == result:
-            return latest[1]
-        self.samples["status"] = result
+        """Return what a line answered, or its error."""
+        key = _key(reg_id)
+        if key in errors:
+            return errors[key]
+        self.samples["status"] = results[key]
         try:
-            registration = parse_registration(result, reg_id)
+            return parse_registration(results[key], reg_id)
         except UnexpectedAnswer as error:
             return error
-        self._latest[reg_id] = (result, registration)
-        return registration
 
 
-def _raise_common_failure(failures: list[Bitrix24Error | None], answered: bool) -> None:
-    """Raise where all that was asked failed for one and the same reason.
+def _raise_common_refusal(
+    errors: Mapping[str, Bitrix24Error],
+    results: Mapping[str, Any],
+    requests: list[list[int]],
+) -> None:
+    """Raise where the portal refuses all of the lines for one and the same reason.
 
-    That is: no request was answered, or the portal refuses every command for a reason
-    that concerns them all.
+    Where no line was asked, the same goes for what else was.
     """
-    first = failures[0] if failures else None
-    if first is None or None in failures:
-        return
-    common = isinstance(first, PermanentError | Throttled) and all(
-        type(failure) is type(first) for failure in failures
-    )
-    if common or not answered:
+    keys = [_key(reg_id) for chunk in requests for reg_id in chunk]
+    refusals = [errors.get(key) for key in keys or [*errors, *results]]
+    first = refusals[0]
+    if isinstance(first, PermanentError | Throttled) and all(
+        type(refusal) is type(first) for refusal in refusals
+    ):
         raise first
 
 
-@lru_cache(maxsize=4096)
-def _command(reg_id: int) -> tuple[str, str]:
-    """Return a batch's key and command for a registration, the same at every poll.
-
-    The key is no number: PHP would renumber those.
-    """
-    return f"s{reg_id}", f"{STATUS_METHOD}?REG_ID={reg_id}"
+def _key(reg_id: int) -> str:
+    """Return a batch's key for a registration: no number, as PHP would renumber those."""
+    return f"s{reg_id}"
 
 
-def _parsed(key: str, results: dict[str, Any], errors: dict[str, Bitrix24Error]) -> Any:
-    """Return what the portal answered about itself, read, or its error."""
+def _parsed(
+    key: str, results: Mapping[str, Any], errors: Mapping[str, Bitrix24Error]
+) -> Any:
+    """Return what the portal answered about itself, its error, or None if not asked."""
     if key in errors:
         return errors[key]
+    if key not in results:
+        return None
     try:
         return _PARSERS[key](results[key])
     except UnexpectedAnswer as error:

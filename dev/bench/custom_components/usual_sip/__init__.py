@@ -23,13 +23,11 @@ from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
-from homeassistant.helpers.json import json_bytes
 from homeassistant.helpers.update_coordinator import (
     CoordinatorEntity,
     DataUpdateCoordinator,
     UpdateFailed,
 )
-from homeassistant.util.json import json_loads
 
 PLATFORMS = [Platform.BINARY_SENSOR, Platform.EVENT, Platform.SENSOR]
 DOMAIN = "usual_sip"
@@ -67,8 +65,6 @@ class UsualCoordinator(DataUpdateCoordinator[UsualData]):
             Bitrix24Client(
                 async_get_clientsession(hass),
                 Webhook.parse(entry.data["webhook"]),
-                json_loads=json_loads,
-                json_dumps=json_bytes,
             )
         )
         self.lines: dict[int, SipLine] = {}
@@ -77,15 +73,17 @@ class UsualCoordinator(DataUpdateCoordinator[UsualData]):
     @override
     async def _async_setup(self) -> None:
         """Ask once for what does not change often."""
-        self.lines = await self.telephony.lines()
-        self.connector = await self.telephony.connector()
+        answers = await self.telephony.poll([], with_lines=True, with_connector=True)
+        assert isinstance(answers.lines, dict)
+        assert isinstance(answers.connector, SipConnector)
+        self.lines, self.connector = answers.lines, answers.connector
 
     @override
     async def _async_update_data(self) -> UsualData:
         """Ask for all lines."""
-        answers = await self.telephony.registration_statuses(self.lines)
+        answers = await self.telephony.poll(list(self.lines))
         registrations = {}
-        for reg_id, answer in answers.items():
+        for reg_id, answer in answers.registrations.items():
             if not isinstance(answer, SipRegistration):
                 raise UpdateFailed(str(answer))
             registrations[reg_id] = answer

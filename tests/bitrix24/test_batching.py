@@ -1,17 +1,13 @@
-"""How much is asked at once, and how often."""
+"""How the lines of a poll are divided into requests."""
 
 from freezegun.api import FrozenDateTimeFactory
 import pytest
 
-from custom_components.bitrix24_sip.bitrix24.pacing import (
+from custom_components.bitrix24_sip.bitrix24.batching import (
+    ANSWERS_TO_REJOIN,
     FIRST_REST,
     LONGEST_REST,
-    OPERATING_LIMIT,
-    PROBATION,
-    SOON,
     BatchPlanner,
-    SoonerPolls,
-    pause_between_polls,
 )
 
 LINES = list(range(1, 51))
@@ -66,7 +62,6 @@ def test_a_short_interval_gets_smaller_batches(planner: BatchPlanner) -> None:
 def test_after_a_lost_batch_each_line_is_asked_alone(planner: BatchPlanner) -> None:
     """So those that answer are known by the next poll."""
     planner.lost(LINES, 50, 60.0)
-    assert planner.unsorted
     plan = planner.plan(LINES, 1, 60)
     assert [len(r) for r in plan.requests] == [0] + [1] * 50
     assert plan.seconds_for(0, 60.0) == 60.0
@@ -75,10 +70,9 @@ def test_after_a_lost_batch_each_line_is_asked_alone(planner: BatchPlanner) -> N
     for reg_id in LINES[1:]:
         planner.answered([reg_id], (), 1, 0.2)
     planner.lost([1], 1, 5.0)
-    assert not planner.unsorted
-    assert planner.suspects == {1}
+    assert planner.isolated == {1}
     plan = planner.plan(LINES, 0, 60)
-    assert plan.postponed == [1]
+    assert plan.resting == [1]
     assert plan.requests == [LINES[1:]]
 
 
@@ -91,7 +85,7 @@ def test_a_line_that_hangs_is_left_alone_for_longer(
     for _ in range(6):
         planner.lost([1], 1, 5.0)
         waited = 0
-        while planner.plan([1], 0, 60).postponed:
+        while planner.plan([1], 0, 60).resting:
             freezer.tick(30)
             waited += 30
         rests.append(waited)
@@ -106,17 +100,17 @@ def test_a_line_that_hung_proves_itself_alone(
     planner.answered([2], (), 1, 0.2)
     planner.lost([1], 1, 5.0)
     freezer.tick(FIRST_REST)
-    for _ in range(PROBATION):
-        assert planner.suspects == {1}
+    for _ in range(ANSWERS_TO_REJOIN):
+        assert planner.isolated == {1}
         assert planner.plan([1, 2], 0, 60).requests == [[2], [1]]
         planner.answered([1], (), 1, 0.2)
-    assert planner.suspects == frozenset()
+    assert planner.isolated == frozenset()
 
 
 def test_a_slow_answer_without_a_status_is_a_hang(planner: BatchPlanner) -> None:
     """The portal waits 40 seconds for the provider, and then says nothing of a line."""
     planner.answered([1, 2, 3], {2}, 3, 41.0)
-    assert planner.suspects == {2}
+    assert planner.isolated == {2}
     assert planner.seconds_per_command == 0.0
     assert planner.plan([1, 2, 3], 0, 60).requests == [[1, 3]]
 
@@ -124,7 +118,7 @@ def test_a_slow_answer_without_a_status_is_a_hang(planner: BatchPlanner) -> None
 def test_a_quick_answer_without_a_status_is_none(planner: BatchPlanner) -> None:
     """A line that is gone from the portal is answered at once."""
     planner.answered([1, 2, 3], {2}, 3, 0.4)
-    assert planner.suspects == frozenset()
+    assert planner.isolated == frozenset()
 
 
 def test_what_was_not_reached_comes_first(planner: BatchPlanner) -> None:
@@ -135,74 +129,18 @@ def test_what_was_not_reached_comes_first(planner: BatchPlanner) -> None:
     assert planner.plan(LINES, 0, 60).requests[0][:3] == [1, 2, 3]
 
 
-@pytest.mark.parametrize(
-    ("share", "cost", "resets_in", "pause"),
-    [
-        (0.0, 0.0, 0.0, 60.0),
-        (0.5, 0.0, 500.0, 60.0),
-        (0.6, 0.0, 500.0, 132.0),
-        (0.6, 0.1, 500.0, 132.0),
-        (0.6, 0.2, 500.0, 501.0),
-        (0.7499, 0.0, 500.0, 239.928),
-        (0.75, 0.0, 500.0, 501.0),
-        (0.95, 0.0, 30.0, 240.0),
-        (2.0, 0.0, 600.0, 601.0),
-    ],
-)
-def test_polls_slow_down_before_the_limit(
-    share: float, cost: float, resets_in: float, pause: float
-) -> None:
-    """From half of the limit the interval grows; near it, polling waits for the reset."""
-    used, more = share * OPERATING_LIMIT, cost * OPERATING_LIMIT
-    assert pause_between_polls(60.0, used, more, resets_in) == pytest.approx(pause)
-
-
-def ask(sooner: SoonerPolls, awaited: list[int], lines: int) -> list[int]:
-    """Ask whom it is the turn of, and return them."""
-    asked = sooner.some(awaited, lines)
-    sooner.asked(asked)
-    return asked
-
-
-def test_a_single_line_is_asked_each_time(freezer: FrozenDateTimeFactory) -> None:
-    """One of ten lines may be asked every 15 seconds for half an hour."""
-    sooner = SoonerPolls(60.0)
-    for _ in range(30 * 60 // SOON):
-        assert ask(sooner, [4], 10) == [4]
-        freezer.tick(SOON)
-
-
-def test_lines_are_asked_in_turn(freezer: FrozenDateTimeFactory) -> None:
-    """Who was asked longest ago is next; who just failed goes before all."""
-    sooner = SoonerPolls(60.0)
-    assert ask(sooner, [1, 2, 3, 4, 5, 6], 10) == [1, 2, 3, 4]
-    freezer.tick(SOON)
-    assert ask(sooner, [1, 2, 3, 4, 5, 6], 10) == [5, 6, 1]
-    freezer.tick(SOON)
-    assert ask(sooner, [1, 2, 3, 4, 5, 6, 7], 10)[:2] == [7, 2]
-
-
-@pytest.mark.parametrize("interval", [30.0, 60.0, 600.0])
-def test_an_hour_has_a_bound(freezer: FrozenDateTimeFactory, interval: float) -> None:
-    """All sooner polls of any hour add at most a fifth to what is asked usually."""
-    sooner = SoonerPolls(interval)
-    awaited, bound = list(range(10)), 0.2 * 10 * 3600 / interval
-    asked: list[int] = []
-    for _ in range(2 * 3600 // SOON):
-        asked.append(len(ask(sooner, awaited, 10)))
-        freezer.tick(SOON)
-    hour = 3600 // SOON
-    sums = [sum(asked[at : at + hour]) for at in range(len(asked) - hour + 1)]
-    assert max(sums) == bound
-    assert sum(asked) > 1.9 * bound, "and it is made use of"
-
-
-def test_others_are_asked_as_far_as_the_bound_allows() -> None:
-    """When one is back, all others are asked, with all that is left."""
-    sooner = SoonerPolls(60.0)
-    assert sooner.others(range(2, 11), 10) == list(range(2, 11))
-    sooner.asked([1] * 115)
-    assert sooner.others(range(2, 11), 10) == [2, 3, 4, 5, 6]
-    sooner.asked([1] * 10)
-    assert sooner.others(range(2, 11), 10) == []
-    assert sooner.some(range(2, 11), 10) == []
+def test_without_rests(planner: BatchPlanner, freezer: FrozenDateTimeFactory) -> None:
+    """A planner apart asks all, lines that hang on their own, and teaches the first none."""
+    planner.answered(LINES, (), 50, 100.0)
+    planner.lost([1], 1, 60.0)
+    planner.lost([1], 1, 5.0)
+    apart = planner.without_rests()
+    plan = apart.plan([1, 2], 0, 60)
+    assert (plan.requests, plan.resting, plan.isolated_from) == ([[2], [1]], [], 1)
+    assert apart.size(60) == planner.size(60) == 10
+    for _ in range(ANSWERS_TO_REJOIN):
+        apart.answered([1], (), 1, 0.2)
+    assert apart.isolated == frozenset()
+    assert planner.isolated == {1}
+    assert planner.size(60) == 10
+    assert planner.plan([1, 2], 0, 60).resting == [1]
