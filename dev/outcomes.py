@@ -71,7 +71,7 @@ MATRIX: Final[dict[str, Row]] = {
     "internal_error": _FAULT,
     "unexpected_answer": _FAULT,
     "sql_error": _FAULT,
-    "empty_code": _FAULT,
+    "empty_code": Row("server_error_without_code", BRIDGED, BRIDGED),
     "zero_code": _FAULT,
     "wrong_encoding": _FAULT,
     "new_code": Row("unknown_error", BRIDGED, BRIDGED),

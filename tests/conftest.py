@@ -1,7 +1,9 @@
 """What the tests share: a simulated portal, and Home Assistant set up on it."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from datetime import timedelta
+import json
+from pathlib import Path
 import socket
 from typing import Any
 
@@ -15,15 +17,20 @@ from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.amber import AmberSnapshotExtension
 
+from custom_components import bitrix24_sip
 from custom_components.bitrix24_sip import PLATFORMS
 from custom_components.bitrix24_sip.bitrix24 import Webhook, client as client_module
 from custom_components.bitrix24_sip.const import CONF_WEBHOOK, DOMAIN
 from dev.portal import Portal
+import homeassistant
+from homeassistant.config_entries import ConfigFlow, OptionsFlow
 from homeassistant.const import CONF_VERIFY_SSL
 from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowManager, FlowResultType, section
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.setup import async_setup_component
 
+TRANSLATIONS = Path(bitrix24_sip.__file__).parent / "translations"
 MAIN, SALES, SUPPORT = 201001, 201002, 201003
 
 type Poll = Callable[..., Awaitable[None]]
@@ -33,6 +40,66 @@ type SetUp = Callable[..., Awaitable[MockConfigEntry]]
 @pytest.fixture(autouse=True)
 def custom_integrations(enable_custom_integrations: None) -> None:
     """Let Home Assistant find the integration."""
+
+
+@pytest.fixture(autouse=True)
+def every_text_of_a_flow_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail where a step, an error or an end of any flow of any test has no text.
+
+    On each version of Home Assistant: what a version supplies by itself differs.
+    """
+    true_step = FlowManager._async_handle_step
+
+    async def watched_step(
+        self: Any, flow: Any, step_id: str, *args: Any, **kwargs: Any
+    ) -> Any:
+        result = await true_step(self, flow, step_id, *args, **kwargs)
+        if type(flow).__module__.startswith("custom_components.bitrix24_sip"):
+            assert list(missing_texts(flow, result)) == []
+        return result
+
+    monkeypatch.setattr(FlowManager, "_async_handle_step", watched_step)
+
+
+def missing_texts(flow: Any, result: Any) -> Iterator[str]:
+    """Yield the texts that a result of a flow needs and that there are not."""
+    texts: Any = json.loads((TRANSLATIONS / "en.json").read_text("utf-8"))
+    if isinstance(flow, ConfigFlow):
+        texts = texts["config"]
+    elif isinstance(flow, OptionsFlow):
+        texts = texts["options"]
+    else:
+        texts = texts["issues"]["portal_moved"]["fix_flow"]
+    wanted: list[str] = []
+    if result["type"] is FlowResultType.FORM:
+        step = f"step.{result['step_id']}"
+        wanted.append(f"{step}.title")
+        wanted += [f"error.{error}" for error in (result["errors"] or {}).values()]
+        for marker, field in getattr(result["data_schema"], "schema", {}).items():
+            if isinstance(field, section):
+                wanted.append(f"{step}.sections.{marker}.name")
+                wanted += [
+                    f"{step}.sections.{marker}.data.{inner}"
+                    for inner in field.schema.schema
+                ]
+            else:
+                wanted.append(f"{step}.data.{marker}")
+    elif result["type"] is FlowResultType.ABORT:
+        if domain := result.get("translation_domain"):
+            folder = Path(homeassistant.__file__).parent / "components" / domain
+            file = folder / "translations" / "en.json"
+            texts = json.loads(file.read_text("utf-8"))["config"]
+        wanted.append(f"abort.{result['reason']}")
+    for path in wanted:
+        text = texts
+        for key in path.split("."):
+            text = text.get(key, {})
+        try:
+            shown = text.format(**(result.get("description_placeholders") or {}))
+        except AttributeError, KeyError:
+            shown = ""
+        if not shown:
+            yield path
 
 
 @pytest.fixture(autouse=True)

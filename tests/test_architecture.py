@@ -17,7 +17,7 @@ LAYERS = (
     ("lines",),
     ("schedule",),
     ("connection", "devices", "errors", "issues"),
-    ("coordinator",),
+    ("coordinator", "forms"),
     ("entity",),
     (
         "binary_sensor",

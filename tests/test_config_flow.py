@@ -1,11 +1,17 @@
 """The flows, on every path, against the simulated portal."""
 
+import asyncio
+from collections.abc import Generator
+import ssl
+from threading import Thread
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
+import trustme
 
-from custom_components.bitrix24_sip.bitrix24 import Webhook
+from custom_components.bitrix24_sip.bitrix24 import Telephony, Webhook
 from custom_components.bitrix24_sip.const import (
     CONF_FIND_LINES,
     CONF_GRACE_PERIOD,
@@ -304,8 +310,8 @@ async def test_options(
     form = await hass.config_entries.options.async_init(entry.entry_id)
     assert form["step_id"] == "init"
     entered = {
-        CONF_SCAN_INTERVAL: 30.0,
-        CONF_GRACE_PERIOD: 0.0,
+        CONF_SCAN_INTERVAL: "45",
+        CONF_GRACE_PERIOD: "0",
         CONF_FIND_LINES: True,
         CONF_REG_IDS: ["999999"],
     }
@@ -322,15 +328,86 @@ async def test_options(
     assert result["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done(wait_background_tasks=True)
     assert entry.options == {
-        CONF_SCAN_INTERVAL: 30,
+        CONF_SCAN_INTERVAL: 45,
         CONF_GRACE_PERIOD: 0,
         CONF_FIND_LINES: True,
         CONF_REG_IDS: [201009],
     }
     assert state_of(hass, "binary_sensor.sip_line_201009_registration") == "on"
     assert entry.runtime_data.update_interval.total_seconds() == pytest.approx(
-        30, abs=1
+        45, abs=1
     )
+    form = await hass.config_entries.options.async_init(entry.entry_id)
+    assert suggested(form) == {
+        CONF_SCAN_INTERVAL: "45",
+        CONF_GRACE_PERIOD: "0",
+        CONF_FIND_LINES: True,
+        CONF_REG_IDS: ["201009"],
+    }
+
+
+def suggested(form: Any) -> dict[str, Any]:
+    """Return what stands in the fields of a form."""
+    return {
+        str(marker): (marker.description or {}).get("suggested_value")
+        for marker in form["data_schema"].schema
+    }
+
+
+@pytest.mark.parametrize("interval", ["14", "3601", "", "half a minute", "-30", "30.5"])
+async def test_interval_of_ones_own(
+    hass: HomeAssistant, entry: MockConfigEntry, interval: str
+) -> None:
+    """What is no number of seconds, or too few or too many, is refused; all stays."""
+    form = await hass.config_entries.options.async_init(entry.entry_id)
+    entered = {
+        CONF_SCAN_INTERVAL: interval,
+        CONF_GRACE_PERIOD: "3601",
+        CONF_FIND_LINES: False,
+        CONF_REG_IDS: [str(MAIN)],
+    }
+    configure = hass.config_entries.options.async_configure
+    form = await configure(form["flow_id"], entered)
+    assert form["errors"] == {
+        CONF_SCAN_INTERVAL: "not_a_scan_interval",
+        CONF_GRACE_PERIOD: "not_a_grace_period",
+    }
+    assert suggested(form) == entered
+    for shortest, longest in (("15", "3600"), ("3600", "0")):
+        form = await hass.config_entries.options.async_init(entry.entry_id)
+        entered |= {CONF_SCAN_INTERVAL: shortest, CONF_GRACE_PERIOD: longest}
+        result = await configure(form["flow_id"], entered)
+        assert result["type"] is FlowResultType.CREATE_ENTRY
+        await hass.async_block_till_done(wait_background_tasks=True)
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        [f"{MAIN}, {SALES}"],
+        [f"{MAIN},{SALES};{SUPPORT}"],
+        [f"{MAIN}\n{SALES}\t {SUPPORT} "],
+        [f" {MAIN} ,", f"{SALES}"],
+    ],
+)
+async def test_reg_ids_that_are_pasted_together(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, pasted: list[str]
+) -> None:
+    """They are split at commas, semicolons and white space."""
+    form = await hass.config_entries.options.async_init(entry.entry_id)
+    result = await hass.config_entries.options.async_configure(
+        form["flow_id"],
+        {
+            CONF_SCAN_INTERVAL: "30",
+            CONF_GRACE_PERIOD: "0",
+            CONF_FIND_LINES: False,
+            CONF_REG_IDS: pasted,
+        },
+    )
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    together = " ".join(pasted)
+    expected = [r for r in (MAIN, SALES, SUPPORT) if str(r) in together]
+    assert result["data"][CONF_REG_IDS] == expected
 
 
 async def test_options_of_a_portal_that_is_down(
@@ -343,8 +420,8 @@ async def test_options_of_a_portal_that_is_down(
     result = await hass.config_entries.options.async_configure(
         form["flow_id"],
         {
-            CONF_SCAN_INTERVAL: 120,
-            CONF_GRACE_PERIOD: 60,
+            CONF_SCAN_INTERVAL: "120",
+            CONF_GRACE_PERIOD: "60",
             CONF_FIND_LINES: False,
             CONF_REG_IDS: [str(MAIN)],
         },
@@ -357,9 +434,174 @@ async def test_secret_is_not_in_forms(hass: HomeAssistant, portal: Portal) -> No
     portal.permitted = False
     form = await submit(hass, await begin(hass), user_input(portal.webhook))
     assert form["errors"]
-    assert (
-        not Webhook.parse(portal.webhook).leaks_into(
-            repr({**form, "data_schema": form["data_schema"].schema})
-        )
-        or "example" in form["description_placeholders"]
+    fields = [
+        (str(marker), marker.description, getattr(marker, "default", None))
+        for marker in form["data_schema"].schema
+    ]
+    shown = repr({**form, "data_schema": fields})
+    assert CONF_WEBHOOK in shown
+    assert not Webhook.parse(portal.webhook).leaks_into(shown)
+
+
+def section_of(form: Any) -> tuple[bool, bool]:
+    """Return whether the advanced section is open, and its switch for the certificate."""
+    [section] = [
+        field
+        for marker, field in form["data_schema"].schema.items()
+        if marker == "advanced"
+    ]
+    return not section.options["collapsed"], section.schema({})[CONF_VERIFY_SSL]
+
+
+async def test_the_switch_stays_when_the_form_shows_an_error(
+    hass: HomeAssistant, portal: Portal, other_portal: Portal, entry: MockConfigEntry
+) -> None:
+    """The section is open where the switch is off; so it is in the reconfiguration."""
+    portal.permitted = other_portal.permitted = False
+    flow_id = await begin(hass)
+    webhook = other_portal.webhook
+    form = await submit(hass, flow_id, user_input(webhook, verify_ssl=False))
+    assert form["errors"] == {CONF_WEBHOOK: "missing_permission"}
+    assert section_of(form) == (True, False)
+    form = await submit(hass, flow_id, user_input(webhook))
+    assert section_of(form) == (False, True)
+    flow_id = await reconfigure(hass, entry)
+    form = await submit(hass, flow_id, {"advanced": {CONF_VERIFY_SSL: False}})
+    assert form["errors"] == {CONF_WEBHOOK: "missing_permission"}
+    assert section_of(form) == (True, False)
+    portal.permitted = True
+    await submit(hass, flow_id, {"advanced": {CONF_VERIFY_SSL: False}})
+    form = await entry.start_reconfigure_flow(hass)
+    assert section_of(form) == (True, False)
+
+
+@pytest.fixture
+def secure_portal(socket_enabled: None) -> Generator[Portal]:
+    """Provide a portal whose certificate nobody vouches for.
+
+    In a loop of its own: a refused handshake is an error to the server's loop.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    portal = Portal()
+    portal.add_line(MAIN, "Main line")
+    loop = asyncio.new_event_loop()
+    loop.set_exception_handler(lambda *_: None)
+    thread = Thread(target=loop.run_forever)
+    thread.start()
+    start = portal.start(ssl_context=context)
+    asyncio.run_coroutine_threadsafe(start, loop).result()
+    yield portal
+    asyncio.run_coroutine_threadsafe(portal.stop(), loop).result()
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+async def test_certificate(hass: HomeAssistant, secure_portal: Portal) -> None:
+    """A certificate of its own is refused, unless somebody turns the check off."""
+    flow_id = await begin(hass)
+    form = await submit(hass, flow_id, user_input(secure_portal.webhook))
+    assert form["errors"] == {CONF_WEBHOOK: "insecure_connection"}
+    assert section_of(form) == (True, True), "here it can be turned off"
+    assert not secure_portal.requests
+    result = await submit(
+        hass, flow_id, user_input(secure_portal.webhook, verify_ssl=False)
     )
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert state_of(hass, REGISTRATION) == "on"
+
+
+@pytest.mark.parametrize("verify_ssl", [True, False])
+async def test_certificate_of_an_entry(
+    hass: HomeAssistant, secure_portal: Portal, verify_ssl: bool
+) -> None:
+    """What was chosen is what the entry's polls do."""
+    entry = make_entry(secure_portal)
+    entry.add_to_hass(hass)
+    hass.config_entries.async_update_entry(
+        entry, data={**entry.data, CONF_VERIFY_SSL: verify_ssl}
+    )
+    await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    if verify_ssl:
+        assert entry.state is ConfigEntryState.SETUP_RETRY
+        assert entry.error_reason_translation_key == "insecure_connection"
+        assert not secure_portal.requests
+    else:
+        assert entry.state is ConfigEntryState.LOADED
+        assert state_of(hass, REGISTRATION) == "on"
+
+
+async def test_portal_without_lines_is_renamed(
+    hass: HomeAssistant, portal: Portal, other_portal: Portal, set_up: SetUp
+) -> None:
+    """Where no line is monitored, there is none that the new host could know."""
+    portal.lines.clear()
+    entry = await set_up(portal)
+    result = await submit(
+        hass, await reconfigure(hass, entry), user_input(other_portal.webhook)
+    )
+    assert result["reason"] == "reconfigure_successful"
+    assert entry.unique_id == other_portal.host
+
+
+@pytest.mark.parametrize(
+    "where", ["user", "reg_ids", "reauth", "reconfigure", "options"]
+)
+async def test_an_unforeseen_exception(
+    hass: HomeAssistant,
+    portal: Portal,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    where: str,
+) -> None:
+    """It is an error on the form, and in the log without the webhook; the flow goes on."""
+    entry = make_entry(portal)
+    configure = hass.config_entries.flow.async_configure
+    webhook = {CONF_WEBHOOK: portal.webhook}
+    advanced = {"advanced": {CONF_VERIFY_SSL: True}}
+    entered: dict[str, Any] = webhook | advanced
+    if where == "reg_ids":
+        for line in portal.lines.values():
+            line.listed = False
+        flow_id = await begin(hass)
+        await submit(hass, flow_id, entered)
+        entered = {CONF_REG_IDS: [str(MAIN)]}
+    elif where == "user":
+        flow_id = await begin(hass)
+    else:
+        entry.add_to_hass(hass)
+        await hass.config_entries.async_setup(entry.entry_id)
+        await hass.async_block_till_done(wait_background_tasks=True)
+    if where == "reauth":
+        entered = webhook
+        flow_id = (await entry.start_reauth_flow(hass))["flow_id"]
+    elif where == "reconfigure":
+        flow_id = await reconfigure(hass, entry)
+    elif where == "options":
+        configure = hass.config_entries.options.async_configure
+        form = await hass.config_entries.options.async_init(entry.entry_id)
+        flow_id = form["flow_id"]
+        entered = {
+            CONF_SCAN_INTERVAL: "60",
+            CONF_GRACE_PERIOD: "60",
+            CONF_FIND_LINES: True,
+            CONF_REG_IDS: [str(MAIN)],
+        }
+
+    caplog.clear()
+    for text, told in (("it broke", True), (f"no {portal.webhook}", False)):
+        with monkeypatch.context() as patch:
+            for method in ("validate_webhook", "ask_now"):
+                patch.setattr(Telephony, method, AsyncMock(side_effect=KeyError(text)))
+            form = await configure(flow_id, entered)
+        assert form["type"] is FlowResultType.FORM
+        assert form["errors"] == {"base": "unknown"}
+        assert ("it broke" in caplog.text) is told
+        assert ("details hidden" in caplog.text) is not told
+        assert not Webhook.parse(portal.webhook).leaks_into(caplog.text)
+        caplog.clear()
+    result = await configure(flow_id, entered)
+    assert result["type"] in (FlowResultType.CREATE_ENTRY, FlowResultType.ABORT)
+    await hass.async_block_till_done(wait_background_tasks=True)

@@ -18,7 +18,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from homeassistant.setup import async_setup_component
 
-from .conftest import MAIN, SALES, SUPPORT, SetUp
+from .conftest import MAIN, SALES, SUPPORT, Poll, SetUp, line_device
 
 
 @pytest.fixture(autouse=True)
@@ -110,3 +110,45 @@ async def test_device(
         assert isinstance(device, dr.DeviceEntry)
         data: Any = await get_diagnostics_for_device(hass, hass_client, entry, device)
         assert [line["line"] for line in data["lines"]] == lines
+
+
+async def test_next_poll_after_an_error(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    hass_client: ClientSessionGenerator,
+    wait: Poll,
+) -> None:
+    """It is as far away as it really is, and all lines failed."""
+    portal.scopes = set()
+    await wait(31)
+    data: Any = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+    assert data["portal"]["next_poll_after_seconds"] == 900
+    assert data["portal"]["last_poll"]["asked"] == 3
+    assert data["portal"]["last_poll"]["failed"] == 3
+    portal.scopes = {"telephony"}
+    await wait(901)
+    data = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+    assert data["portal"]["next_poll_after_seconds"] == 30
+    assert data["portal"]["last_poll"]["failed"] == 0
+
+
+async def test_entry_that_is_not_loaded(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    hass_client: ClientSessionGenerator,
+) -> None:
+    """What is stored is told, and that no more is known."""
+    device = line_device(hass, entry, SALES)
+    assert device
+    await hass.config_entries.async_unload(entry.entry_id)
+    data: Any
+    for data in (
+        await get_diagnostics_for_config_entry(hass, hass_client, entry),
+        await get_diagnostics_for_device(hass, hass_client, entry, device),
+    ):
+        assert data["entry"]["state"] == "not_loaded"
+        assert data["entry"]["data"]["webhook"] == "**REDACTED**"
+        assert data["lines"] == []
+        assert "portal" not in data

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
+from unittest.mock import patch
 
 from freezegun.api import FrozenDateTimeFactory
 import pytest
@@ -11,7 +12,11 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from custom_components.bitrix24_sip.const import DOMAIN
 from dev.portal import Portal
 from dev.portal.faults import FAULTS
-from homeassistant.config_entries import SOURCE_RECONFIGURE
+from homeassistant.config_entries import (
+    SOURCE_RECONFIGURE,
+    ConfigEntryDisabler,
+    ConfigEntryState,
+)
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
@@ -211,3 +216,64 @@ async def test_portal_moved_is_fixed(
     await wait(901)
     assert issues(hass) == {}
     assert state_of(hass, "binary_sensor.main_line_registration") == "on"
+
+
+async def test_no_issue_outlives_a_disabled_entry(
+    hass: HomeAssistant, portal: Portal, set_up: SetUp
+) -> None:
+    """Not even one of an entry that never was loaded, which is never unloaded."""
+    portal.scopes = set()
+    entry = await set_up(portal)
+    issues = ir.async_get(hass).issues
+    assert entry.state is ConfigEntryState.SETUP_RETRY
+    assert len(issues) == 1
+    await hass.config_entries.async_set_disabled_by(
+        entry.entry_id, ConfigEntryDisabler.USER
+    )
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert not issues
+
+
+async def test_a_dead_webhook_takes_the_place_of_an_issue(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
+) -> None:
+    """What the old webhook lacked does not matter any more; a transient error waits."""
+    issues = ir.async_get(hass).issues
+    portal.scopes = set()
+    await wait(31)
+    assert len(issues) == 1
+    fault = portal.fault(FAULTS["nginx_502"])
+    await wait(901)
+    assert len(issues) == 1
+    fault.clear()
+    portal.revoke()
+    await wait(31)
+    assert [key for key in issues if key[0] == DOMAIN] == []
+
+
+async def test_an_unforeseen_exception(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    wait: Poll,
+    hass_client: ClientSessionGenerator,
+) -> None:
+    """The dialog says so, and goes on."""
+    assert await async_setup_component(hass, "repairs", {})
+    portal.moved_to = f"https://{NEW_HOST}"
+    await wait(31)
+    client = await hass_client()
+    issue_id = f"{entry.entry_id}_portal_moved"
+    begin = {"handler": DOMAIN, "issue_id": issue_id}
+    answer = await client.post("/api/repairs/issues/fix", json=begin)
+    flow_id = (await answer.json())["flow_id"]
+    path = f"/api/repairs/issues/fix/{flow_id}"
+    with patch.object(
+        hass.config_entries.flow, "async_init", side_effect=RuntimeError("no")
+    ):
+        form = await (await client.post(path, json={})).json()
+    assert form["type"] == "form"
+    assert form["errors"] == {"base": "unknown"}
+    end = await (await client.post(path, json={})).json()
+    assert end["type"] == "abort"
+    assert end["reason"] == "reconfigure"

@@ -9,17 +9,15 @@ from homeassistant.config_entries import (
     ConfigFlowResult,
     OptionsFlowWithReload,
 )
-from homeassistant.const import CONF_SCAN_INTERVAL, CONF_VERIFY_SSL, UnitOfTime
+from homeassistant.const import CONF_SCAN_INTERVAL, CONF_VERIFY_SSL
 from homeassistant.core import callback
 from homeassistant.data_entry_flow import section
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.selector import (
     BooleanSelector,
-    NumberSelector,
-    NumberSelectorConfig,
-    NumberSelectorMode,
     SelectSelector,
     SelectSelectorConfig,
+    SelectSelectorMode,
     TextSelector,
     TextSelectorConfig,
     TextSelectorType,
@@ -31,15 +29,7 @@ if TYPE_CHECKING:
 else:
     import voluptuous as vol
 
-from .bitrix24 import (
-    Bitrix24Error,
-    InvalidWebhookUrl,
-    SipLine,
-    SipRegistration,
-    Telephony,
-    Webhook,
-)
-from .bitrix24.telephony import parse_reg_id
+from .bitrix24 import Bitrix24Error, SipRegistration, Telephony, Webhook
 from .connection import async_open_telephony
 from .const import (
     CONF_FIND_LINES,
@@ -55,7 +45,7 @@ from .const import (
 )
 from .coordinator import Bitrix24SipConfigEntry
 from .devices import reg_id_of
-from .errors import error_placeholders
+from .forms import Form
 
 _ADVANCED = "advanced"
 _EXAMPLE = "https://example.bitrix24.com/rest/1/abcdefghij012345/"
@@ -69,106 +59,49 @@ _REG_IDS_SELECTOR = SelectSelector(  # chips: there is nothing to select from
 )
 
 
-def _advanced(*, verify_ssl: bool) -> dict[vol.Marker, Any]:
-    """Return the section for what hardly anybody needs."""
+def _advanced(
+    user_input: Mapping[str, Any] | None, form: Form, *, verify_ssl: bool = True
+) -> dict[vol.Marker, Any]:
+    """Return the section for what hardly anybody needs, with what was entered in it.
+
+    It is open where the check is off, or is what failed.
+    """
+    if user_input:
+        verify_ssl = user_input[_ADVANCED][CONF_VERIFY_SSL]
     fields = vol.Schema(
         {vol.Required(CONF_VERIFY_SSL, default=verify_ssl): BooleanSelector()}
     )
-    return {vol.Required(_ADVANCED): section(fields, {"collapsed": True})}
+    failed = "insecure_connection" in form.errors.values()
+    collapsed = verify_ssl and not failed
+    return {vol.Required(_ADVANCED): section(fields, {"collapsed": collapsed})}
 
 
-def _seconds(minimum: int, maximum: int, step: int) -> NumberSelector:
-    return NumberSelector(
-        NumberSelectorConfig(
-            min=minimum,
-            max=maximum,
-            step=step,
-            unit_of_measurement=UnitOfTime.SECONDS,
-            mode=NumberSelectorMode.SLIDER,
+def _duration(name: str, *seconds: int) -> SelectSelector:
+    """Return a choice of durations, by name in the translations, or one of one's own."""
+    return SelectSelector(
+        SelectSelectorConfig(
+            options=[str(value) for value in seconds],
+            custom_value=True,
+            mode=SelectSelectorMode.DROPDOWN,
+            translation_key=name,
         )
     )
 
 
-_USER_SCHEMA = vol.Schema(
-    {vol.Required(CONF_WEBHOOK): _WEBHOOK_SELECTOR, **_advanced(verify_ssl=True)}
-)
 _REAUTH_SCHEMA = vol.Schema({vol.Required(CONF_WEBHOOK): _WEBHOOK_SELECTOR})
 _REG_IDS_SCHEMA = vol.Schema({vol.Required(CONF_REG_IDS): _REG_IDS_SELECTOR})
 _OPTIONS_SCHEMA = vol.Schema(
     {
-        vol.Required(CONF_SCAN_INTERVAL, default=DEFAULT_SCAN_INTERVAL): vol.All(
-            _seconds(MIN_SCAN_INTERVAL, MAX_SCAN_INTERVAL, 15), vol.Coerce(int)
+        vol.Required(CONF_SCAN_INTERVAL, default=str(DEFAULT_SCAN_INTERVAL)): _duration(
+            CONF_SCAN_INTERVAL, 15, 30, 60, 120, 300, 600, 1800, 3600
         ),
-        vol.Required(CONF_GRACE_PERIOD, default=DEFAULT_GRACE_PERIOD): vol.All(
-            _seconds(0, MAX_GRACE_PERIOD, 15), vol.Coerce(int)
+        vol.Required(CONF_GRACE_PERIOD, default=str(DEFAULT_GRACE_PERIOD)): _duration(
+            CONF_GRACE_PERIOD, 0, 30, 60, 120, 300, 600, 1800
         ),
         vol.Required(CONF_FIND_LINES, default=True): BooleanSelector(),
         vol.Optional(CONF_REG_IDS, default=list): _REG_IDS_SELECTOR,
     }
 )
-
-
-class _Form:
-    """The errors of a form, and what its sentences name."""
-
-    def __init__(self, **placeholders: str) -> None:
-        """Begin with no error."""
-        self.errors: dict[str, str] = {}
-        self.placeholders = placeholders
-
-    def fail(self, field: str, reason: str, **placeholders: str) -> None:
-        """Put an error at a field."""
-        self.errors[field] = reason
-        self.placeholders |= placeholders
-
-    def fail_with(self, field: str, error: Bitrix24Error, host: str) -> None:
-        """Put an error of the portal at a field."""
-        self.fail(field, error.reason, **error_placeholders(error, host))
-
-    def webhook(self, text: str) -> Webhook | None:
-        """Return the webhook that was pasted, None with an error where it is none."""
-        try:
-            return Webhook.parse(text)
-        except InvalidWebhookUrl as error:
-            self.fail(CONF_WEBHOOK, error.reason)
-            return None
-
-    async def lines(
-        self, telephony: Telephony, field: str = CONF_WEBHOOK
-    ) -> dict[int, SipLine] | None:
-        """Return the portal's lines, None with an error where the webhook fails."""
-        try:
-            return await telephony.validate_webhook()
-        except Bitrix24Error as error:
-            self.fail_with(field, error, telephony.client.webhook.host)
-            return None
-
-    async def reg_ids(
-        self, telephony: Telephony, texts: list[str], known: frozenset[int]
-    ) -> list[int]:
-        """Return the REG_IDs typed in; those not known already are asked for."""
-        reg_ids: set[int] = set()
-        for text in filter(str.strip, texts):
-            if (reg_id := parse_reg_id(text)) is None:
-                self.fail(CONF_REG_IDS, "not_a_reg_id", reg_id=text[:20])
-                return []
-            reg_ids.add(reg_id)
-        new = sorted(reg_ids - known)
-        if new:
-            await self._check(telephony, new)
-        return sorted(reg_ids)
-
-    async def _check(self, telephony: Telephony, reg_ids: list[int]) -> None:
-        try:
-            answers = await telephony.ask_now(reg_ids)
-        except Bitrix24Error as error:
-            self.fail_with(CONF_REG_IDS, error, telephony.client.webhook.host)
-            return
-        for reg_id, answer in answers.items():
-            if isinstance(answer, Bitrix24Error):
-                self.fail_with(CONF_REG_IDS, answer, telephony.client.webhook.host)
-                self.placeholders["reg_id"] = str(reg_id)
-                return
 
 
 class Bitrix24SipConfigFlow(ConfigFlow, domain=DOMAIN):
@@ -196,40 +129,55 @@ class Bitrix24SipConfigFlow(ConfigFlow, domain=DOMAIN):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Take a webhook, and prove it before anything is created."""
-        form = _Form(example=_EXAMPLE)
-        if user_input and (webhook := form.webhook(user_input[CONF_WEBHOOK])):
-            await self.async_set_unique_id(webhook.portal)
-            self._abort_if_unique_id_configured()
-            self._webhook = webhook
-            self._verify_ssl = user_input[_ADVANCED][CONF_VERIFY_SSL]
-            async with self._telephony() as telephony:
-                lines = await form.lines(telephony)
-            if lines:
-                return self._create({})
-            if lines is not None:
-                return await self.async_step_reg_ids()
+        form = Form(example=_EXAMPLE)
+        if user_input:
+            with form.fail_safe():
+                if result := await self._connect(form, user_input):
+                    return result
         return self.async_show_form(
             step_id="user",
-            data_schema=_USER_SCHEMA,
+            data_schema=vol.Schema(
+                {
+                    vol.Required(CONF_WEBHOOK): _WEBHOOK_SELECTOR,
+                    **_advanced(user_input, form),
+                }
+            ),
             errors=form.errors,
             description_placeholders=form.placeholders,
         )
+
+    async def _connect(
+        self, form: Form, user_input: dict[str, Any]
+    ) -> ConfigFlowResult | None:
+        """Validate a webhook; return what follows, None with an error where it fails."""
+        if (webhook := form.webhook(user_input[CONF_WEBHOOK])) is None:
+            return None
+        await self.async_set_unique_id(webhook.portal)
+        self._abort_if_unique_id_configured()
+        self._webhook = webhook
+        self._verify_ssl = user_input[_ADVANCED][CONF_VERIFY_SSL]
+        async with self._telephony() as telephony:
+            lines = await form.lines(telephony)
+        if lines is None:
+            return None
+        return self._create({}) if lines else await self.async_step_reg_ids()
 
     async def async_step_reg_ids(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Take REG_IDs, where the portal lists no line."""
         assert self._webhook
-        form = _Form(portal=self._webhook.host)
+        form = Form(portal=self._webhook.host)
         if user_input:
-            async with self._telephony() as telephony:
-                reg_ids = await form.reg_ids(
-                    telephony, user_input[CONF_REG_IDS], frozenset()
-                )
-            if not form.errors and not reg_ids:
-                form.fail(CONF_REG_IDS, "no_lines")
-            if not form.errors:
-                return self._create({CONF_REG_IDS: reg_ids})
+            with form.fail_safe():
+                async with self._telephony() as telephony:
+                    reg_ids = await form.reg_ids(
+                        telephony, user_input[CONF_REG_IDS], frozenset()
+                    )
+                if not form.errors and not reg_ids:
+                    form.fail(CONF_REG_IDS, "no_lines")
+                if not form.errors:
+                    return self._create({CONF_REG_IDS: reg_ids})
         return self.async_show_form(
             step_id="reg_ids",
             data_schema=self.add_suggested_values_to_schema(
@@ -251,15 +199,18 @@ class Bitrix24SipConfigFlow(ConfigFlow, domain=DOMAIN):
         """Take a new webhook of the same portal."""
         entry = self._get_reauth_entry()
         old = Webhook.parse(entry.data[CONF_WEBHOOK])
-        form = _Form(portal=old.host, example=_EXAMPLE)
-        if user_input and (webhook := form.webhook(user_input[CONF_WEBHOOK])):
-            if webhook.portal != old.portal:
-                form.fail(CONF_WEBHOOK, "wrong_portal", other=webhook.host)
-            else:
-                self._webhook = webhook
-                self._verify_ssl = entry.data[CONF_VERIFY_SSL]
-                async with self._telephony() as telephony:
-                    if await form.lines(telephony) is not None:
+        form = Form(portal=old.host, example=_EXAMPLE)
+        if user_input:
+            with form.fail_safe():
+                webhook = form.webhook(user_input[CONF_WEBHOOK])
+                if webhook and webhook.portal != old.portal:
+                    form.fail(CONF_WEBHOOK, "wrong_portal", other=webhook.host)
+                elif webhook:
+                    self._webhook = webhook
+                    self._verify_ssl = entry.data[CONF_VERIFY_SSL]
+                    async with self._telephony() as telephony:
+                        lines = await form.lines(telephony)
+                    if lines is not None:
                         return self.async_update_reload_and_abort(
                             entry, data_updates={CONF_WEBHOOK: webhook.url}
                         )
@@ -276,22 +227,25 @@ class Bitrix24SipConfigFlow(ConfigFlow, domain=DOMAIN):
         """Take a new webhook, the TLS switch, and a portal's new address."""
         entry = self._get_reconfigure_entry()
         old = Webhook.parse(entry.data[CONF_WEBHOOK])
-        form = _Form(portal=old.host, example=_EXAMPLE)
+        form = Form(portal=old.host, example=_EXAMPLE)
         if user_input is not None:
-            text = user_input.get(CONF_WEBHOOK) or old.url
-            if webhook := form.webhook(text):
-                self._webhook = webhook
-                self._verify_ssl = user_input[_ADVANCED][CONF_VERIFY_SSL]
-                if self._is_other_entrys(webhook):
-                    return self.async_abort(reason="already_configured")
-                if await self._is_same_portal(form, old):
-                    return self._moved(old, webhook)
+            with form.fail_safe():
+                text = user_input.get(CONF_WEBHOOK) or old.url
+                if webhook := form.webhook(text):
+                    self._webhook = webhook
+                    self._verify_ssl = user_input[_ADVANCED][CONF_VERIFY_SSL]
+                    if self._is_other_entrys(webhook):
+                        return self.async_abort(reason="already_configured")
+                    if await self._is_same_portal(form, old):
+                        return self._moved(old, webhook)
         return self.async_show_form(
             step_id="reconfigure",
             data_schema=vol.Schema(
                 {
                     vol.Optional(CONF_WEBHOOK): _WEBHOOK_SELECTOR,
-                    **_advanced(verify_ssl=entry.data[CONF_VERIFY_SSL]),
+                    **_advanced(
+                        user_input, form, verify_ssl=entry.data[CONF_VERIFY_SSL]
+                    ),
                 }
             ),
             errors=form.errors,
@@ -306,10 +260,11 @@ class Bitrix24SipConfigFlow(ConfigFlow, domain=DOMAIN):
             if other.entry_id != self._get_reconfigure_entry().entry_id
         )
 
-    async def _is_same_portal(self, form: _Form, old: Webhook) -> bool:
+    async def _is_same_portal(self, form: Form, old: Webhook) -> bool:
         """Return whether the webhook works, and is of the portal that is monitored.
 
-        A new address is taken for the same portal when that knows a monitored line.
+        A new address is taken for the same portal when that knows a monitored line, or
+        where no line is monitored that it could know.
         """
         assert self._webhook
         async with self._telephony() as telephony:
@@ -317,8 +272,10 @@ class Bitrix24SipConfigFlow(ConfigFlow, domain=DOMAIN):
             if lines is None:
                 return False
             monitored = self._monitored()
-            if self._webhook.portal == old.portal or not lines.keys().isdisjoint(
-                monitored
+            if (
+                self._webhook.portal == old.portal
+                or not monitored
+                or not lines.keys().isdisjoint(monitored)
             ):
                 return True
             try:
@@ -377,22 +334,48 @@ class Bitrix24SipOptionsFlow(OptionsFlowWithReload):
         """Take the options; REG_IDs that are new are checked on the portal."""
         entry = self.config_entry
         webhook = Webhook.parse(entry.data[CONF_WEBHOOK])
-        form = _Form(portal=webhook.host)
+        form = Form(portal=webhook.host)
         stored = entry.options.get(CONF_REG_IDS, [])
         if user_input is not None:
-            async with async_open_telephony(
-                self.hass, webhook, entry.data[CONF_VERIFY_SSL]
-            ) as telephony:
-                reg_ids = await form.reg_ids(
-                    telephony, user_input[CONF_REG_IDS], frozenset(stored)
+            with form.fail_safe():
+                interval = form.seconds(
+                    CONF_SCAN_INTERVAL,
+                    user_input[CONF_SCAN_INTERVAL],
+                    MIN_SCAN_INTERVAL,
+                    MAX_SCAN_INTERVAL,
                 )
-            if not (form.errors or reg_ids or user_input[CONF_FIND_LINES]):
-                form.fail(CONF_REG_IDS, "no_lines")
-            if not form.errors:
-                return self.async_create_entry(
-                    data={**user_input, CONF_REG_IDS: reg_ids}
+                grace = form.seconds(
+                    CONF_GRACE_PERIOD,
+                    user_input[CONF_GRACE_PERIOD],
+                    0,
+                    MAX_GRACE_PERIOD,
                 )
-        shown = user_input or {**entry.options, CONF_REG_IDS: [str(r) for r in stored]}
+                async with async_open_telephony(
+                    self.hass, webhook, entry.data[CONF_VERIFY_SSL]
+                ) as telephony:
+                    reg_ids = await form.reg_ids(
+                        telephony, user_input[CONF_REG_IDS], frozenset(stored)
+                    )
+                if not (form.errors or reg_ids or user_input[CONF_FIND_LINES]):
+                    form.fail(CONF_REG_IDS, "no_lines")
+                if not form.errors:
+                    return self.async_create_entry(
+                        data={
+                            CONF_SCAN_INTERVAL: interval,
+                            CONF_GRACE_PERIOD: grace,
+                            CONF_FIND_LINES: user_input[CONF_FIND_LINES],
+                            CONF_REG_IDS: reg_ids,
+                        }
+                    )
+        shown = user_input or {**entry.options, CONF_REG_IDS: stored}
+        shown = {
+            name: [str(item) for item in value]
+            if isinstance(value, list)
+            else value
+            if isinstance(value, bool)
+            else str(value)
+            for name, value in shown.items()
+        }
         return self.async_show_form(
             step_id="init",
             data_schema=self.add_suggested_values_to_schema(_OPTIONS_SCHEMA, shown),

@@ -38,7 +38,13 @@ from .const import (
     LOGGER,
 )
 from .devices import remove_line, rename_line, restore_lines
-from .errors import UnexpectedError, action_error, error_placeholders, update_error
+from .errors import (
+    UnexpectedError,
+    action_error,
+    error_placeholders,
+    log_unexpected,
+    update_error,
+)
 from .issues import async_update_issues
 from .lines import Roster
 from .schedule import Plan, Schedule
@@ -181,7 +187,7 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
             if self._shutdown_requested:
                 self.last_update_success = False  # the base class logs nothing then
                 raise UpdateFailed from None
-            raise self._failed(exception) from exception
+            raise self._failed(exception) from None
         finally:
             self._time_limit = None
             poll.seconds = monotonic() - began
@@ -339,7 +345,8 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         """Log an exception that nobody foresaw, once until a poll succeeds."""
         if message not in self._logged:
             self._logged.add(message)
-            LOGGER.error("%s: %s", self.name, message, exc_info=exception)
+            webhook = self.telephony.client.webhook
+            log_unexpected(f"{self.name}: {message}", exception, webhook)
 
     def _log_status_changes(self) -> None:
         """Log once when the portal has no status for lines, and when it has again."""

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from homeassistant.components.diagnostics import async_redact_data
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 
@@ -23,19 +24,22 @@ async def async_get_config_entry_diagnostics(
     hass: HomeAssistant, entry: Bitrix24SipConfigEntry
 ) -> dict[str, Any]:
     """Return the diagnostics of a portal."""
-    coordinator = entry.runtime_data
-    return {
+    diagnostics: dict[str, Any] = {
         "entry": {
             "version": f"{entry.version}.{entry.minor_version}",
+            "state": entry.state.value,
             "data": async_redact_data(dict(entry.data), _REDACTED),
             "options": {
                 **entry.options,
                 CONF_REG_IDS: len(entry.options.get(CONF_REG_IDS, ())),
             },
         },
-        "portal": _portal(coordinator),
-        "lines": list(_lines(coordinator).values()),
+        "lines": [],
     }
+    if entry.state is ConfigEntryState.LOADED:
+        diagnostics["portal"] = _portal(entry.runtime_data)
+        diagnostics["lines"] = list(_lines(entry.runtime_data).values())
+    return diagnostics
 
 
 async def async_get_device_diagnostics(
@@ -44,7 +48,7 @@ async def async_get_device_diagnostics(
     """Return the diagnostics of a portal, with one line only if it is a line's device."""
     diagnostics = await async_get_config_entry_diagnostics(hass, entry)
     reg_id = reg_id_of(device, entry.entry_id)
-    if reg_id is not None:
+    if reg_id is not None and diagnostics["lines"]:
         line = _lines(entry.runtime_data).get(reg_id)
         diagnostics["lines"] = [line] if line else []
     return diagnostics
@@ -55,13 +59,12 @@ def _portal(coordinator: Bitrix24SipCoordinator) -> dict[str, Any]:
     telephony = coordinator.telephony
     client = telephony.client
     data = coordinator.data
-    interval = coordinator.update_interval
     return {
         "scheme": client.webhook.base.partition(":")[0],
         "error": data.error and {"reason": data.error.reason, "code": data.error.code},
         "connector": data.connector and asdict(data.connector),
         "last_poll": coordinator.last_poll and asdict(coordinator.last_poll),
-        "next_poll_after_seconds": interval and interval.total_seconds(),
+        "next_poll_after_seconds": coordinator.next_poll_in,
         "statistics": {
             "requests": client.statistics.requests,
             "commands": client.statistics.commands,

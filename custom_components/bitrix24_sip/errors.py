@@ -1,17 +1,36 @@
 """Every error of the portal as Home Assistant's exception, with one sentence each."""
 
+import traceback
+
 from homeassistant.exceptions import ConfigEntryAuthFailed, HomeAssistantError
 from homeassistant.helpers.update_coordinator import UpdateFailed
 
-from .bitrix24 import Bitrix24Error, TransientError
+from .bitrix24 import Bitrix24Error, TransientError, Webhook
 from .bitrix24.errors import InvalidWebhook, PortalMoved
-from .const import DOMAIN
+from .const import DOMAIN, LOGGER
+
+
+def log_unexpected(
+    about: str, exception: BaseException, webhook: Webhook | None
+) -> None:
+    """Log an exception that nobody foresaw, but for what may hold the webhook."""
+    details = "".join(traceback.format_exception(exception))
+    if webhook and webhook.leaks_into(details):
+        LOGGER.error("%s: %s (details hidden)", about, type(exception).__name__)
+    else:
+        LOGGER.error("%s", about, exc_info=exception)
 
 
 class UnexpectedError(TransientError):
     """An exception that nobody foresaw: a fault of this integration, not the portal's."""
 
     reason = "unexpected_error"
+
+
+def translation_key(error: Bitrix24Error) -> str:
+    """Return the key of the sentence about an error: one that names no code if empty."""
+    has_no_code = error.reason == "server_error" and not error.code
+    return "server_error_without_code" if has_no_code else error.reason
 
 
 def error_placeholders(error: Bitrix24Error, host: str) -> dict[str, str]:
@@ -27,7 +46,7 @@ def action_error(error: Bitrix24Error, host: str) -> HomeAssistantError:
     """Return the exception with which an action fails."""
     return HomeAssistantError(
         translation_domain=DOMAIN,
-        translation_key=error.reason,
+        translation_key=translation_key(error),
         translation_placeholders=error_placeholders(error, host),
     )
 
@@ -40,12 +59,12 @@ def update_error(
     if isinstance(error, InvalidWebhook):
         return ConfigEntryAuthFailed(
             translation_domain=DOMAIN,
-            translation_key=error.reason,
+            translation_key=translation_key(error),
             translation_placeholders=placeholders,
         )
     return UpdateFailed(
         translation_domain=DOMAIN,
-        translation_key=error.reason,
+        translation_key=translation_key(error),
         translation_placeholders=placeholders,
         retry_after=retry_after,
     )

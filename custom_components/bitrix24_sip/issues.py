@@ -7,7 +7,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.util import dt as dt_util
 
-from .bitrix24 import Bitrix24Error, SipConnector
+from .bitrix24 import Bitrix24Error, PermanentError, SipConnector
 from .const import DOMAIN
 
 PORTAL_MOVED: Final = "portal_moved"
@@ -42,15 +42,15 @@ def async_update_issues(
 ) -> None:
     """Have exactly the issues that there is a reason for now.
 
-    error: of the last poll; a passing one changes nothing of what is known.
+    error: of the last poll; a transient one changes nothing of what is known.
     """
     wanted: dict[str, dict[str, str]] = {}
-    if error is not None and error.reason in _PAGES:
-        wanted[error.reason] = placeholders
-    elif error is None:
-        wanted |= _connector_issues(connector, placeholders)
-    else:
+    if error is None:
+        wanted = _connector_issues(connector, placeholders)
+    elif not isinstance(error, PermanentError):
         return
+    elif error.reason in _PAGES:
+        wanted[error.reason] = placeholders
     for key, page in _PAGES.items():
         if key not in wanted:
             ir.async_delete_issue(hass, DOMAIN, issue_id(entry_id, key))

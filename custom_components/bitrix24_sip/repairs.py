@@ -7,6 +7,7 @@ from homeassistant.config_entries import SOURCE_RECONFIGURE, FlowType
 from homeassistant.core import HomeAssistant
 
 from .const import DOMAIN
+from .forms import Form
 
 
 async def async_create_fix_flow(
@@ -36,10 +37,18 @@ class PortalMovedFlow(RepairsFlow):
         self, user_input: dict[str, Any] | None = None
     ) -> RepairsFlowResult:
         """Start the reconfiguration when somebody says so."""
-        if user_input is None:
-            return self.async_show_form(
-                step_id="confirm", description_placeholders=self._placeholders
-            )
+        form = Form(**self._placeholders)
+        if user_input is not None:
+            with form.fail_safe():
+                return await self._reconfigure()
+        return self.async_show_form(
+            step_id="confirm",
+            errors=form.errors,
+            description_placeholders=form.placeholders,
+        )
+
+    async def _reconfigure(self) -> RepairsFlowResult:
+        """Start the reconfiguration, and lead there."""
         flow = await self.hass.config_entries.flow.async_init(
             DOMAIN,
             context={

@@ -1,0 +1,99 @@
+"""What the forms of all flows share: their errors, and how input is checked."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+import re
+
+from homeassistant.data_entry_flow import AbortFlow
+
+from .bitrix24 import Bitrix24Error, InvalidWebhookUrl, SipLine, Telephony, Webhook
+from .bitrix24.telephony import parse_reg_id
+from .const import CONF_REG_IDS, CONF_WEBHOOK
+from .errors import error_placeholders, log_unexpected, translation_key
+
+
+class Form:
+    """The errors of a form, and what its sentences name."""
+
+    def __init__(self, **placeholders: str) -> None:
+        """Begin with no error."""
+        self.errors: dict[str, str] = {}
+        self.placeholders = placeholders
+        self._webhook: Webhook | None = None  # what no log may hold
+
+    def fail(self, field: str, reason: str, **placeholders: str) -> None:
+        """Put an error at a field."""
+        self.errors[field] = reason
+        self.placeholders |= placeholders
+
+    def fail_with(self, field: str, error: Bitrix24Error, host: str) -> None:
+        """Put an error of the portal at a field."""
+        self.fail(field, translation_key(error), **error_placeholders(error, host))
+
+    @contextmanager
+    def fail_safe(self) -> Iterator[None]:
+        """End an exception that nobody foresaw with an error on the form."""
+        try:
+            yield
+        except AbortFlow:
+            raise
+        except Exception as exception:  # noqa: BLE001 - the dialog goes on
+            log_unexpected("Unexpected error in a flow", exception, self._webhook)
+            self.fail("base", "unknown")
+
+    def seconds(self, field: str, text: str, shortest: int, longest: int) -> int:
+        """Return the seconds chosen or typed in, with an error where they are none."""
+        if text.strip().isdecimal() and shortest <= int(text) <= longest:
+            return int(text)
+        self.fail(field, f"not_a_{field}")
+        return shortest
+
+    def webhook(self, text: str) -> Webhook | None:
+        """Return the webhook that was pasted, None with an error where it is none."""
+        try:
+            self._webhook = Webhook.parse(text)
+        except InvalidWebhookUrl as error:
+            self.fail(CONF_WEBHOOK, error.reason)
+        return self._webhook
+
+    async def lines(
+        self, telephony: Telephony, field: str = CONF_WEBHOOK
+    ) -> dict[int, SipLine] | None:
+        """Return the portal's lines, None with an error where the webhook fails."""
+        self._webhook = telephony.client.webhook
+        try:
+            return await telephony.validate_webhook()
+        except Bitrix24Error as error:
+            self.fail_with(field, error, telephony.client.webhook.host)
+            return None
+
+    async def reg_ids(
+        self, telephony: Telephony, texts: list[str], known: frozenset[int]
+    ) -> list[int]:
+        """Return the REG_IDs typed in; those not known already are asked for."""
+        self._webhook = telephony.client.webhook
+        reg_ids: set[int] = set()
+        # Several of them may have been pasted at once.
+        for text in re.split(r"[\s,;]+", " ".join(texts).strip()) if texts else ():
+            if not text:
+                continue
+            if (reg_id := parse_reg_id(text)) is None:
+                self.fail(CONF_REG_IDS, "not_a_reg_id", reg_id=text[:20])
+                return []
+            reg_ids.add(reg_id)
+        new = sorted(reg_ids - known)
+        if new:
+            await self._check(telephony, new)
+        return sorted(reg_ids)
+
+    async def _check(self, telephony: Telephony, reg_ids: list[int]) -> None:
+        try:
+            answers = await telephony.ask_now(reg_ids)
+        except Bitrix24Error as error:
+            self.fail_with(CONF_REG_IDS, error, telephony.client.webhook.host)
+            return
+        for reg_id, answer in answers.items():
+            if isinstance(answer, Bitrix24Error):
+                self.fail_with(CONF_REG_IDS, answer, telephony.client.webhook.host)
+                self.placeholders["reg_id"] = str(reg_id)
+                return
