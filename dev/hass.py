@@ -75,8 +75,11 @@ def write_config(
     *,
     configuration: Path = CONFIGURATION,
     custom_components: Path = CUSTOM_COMPONENTS,
+    also: Path | None = None,
 ) -> None:
     """Write a configuration folder with the project's integration, not yet set up.
+
+    also: the folder of another custom integration, which is set up by YAML.
 
     Two of Home Assistant's storage files are seeded: host and port, because an `http:`
     block in YAML is on trial for five minutes only (since 2026.10); and the steps of
@@ -96,6 +99,10 @@ def write_config(
         folder / "custom_components",
         ignore=shutil.ignore_patterns("__pycache__"),
     )
+    if also:
+        shutil.copytree(also, folder / "custom_components" / also.name)
+        with (folder / "configuration.yaml").open("a", encoding="utf-8") as file:
+            file.write(f"\n{also.name}:\n")
     # The first version of the store: every Home Assistant migrates it to its own.
     http = {"server_host": [HOST], "server_port": port}
     onboarding = {"done": ["core_config", "analytics", "integration"]}
@@ -334,6 +341,9 @@ class HomeAssistant:
                 stdout=log,
                 stderr=asyncio.subprocess.STDOUT,
                 env=environment,
+                # So that it takes the custom integrations of its own folder, not those
+                # of the folder that the demo was started in.
+                cwd=self.folder,
                 # Ctrl-C is for us: we end Home Assistant in good order.
                 start_new_session=True,
             )

@@ -339,8 +339,8 @@ async def test_options(
     )
     form = await hass.config_entries.options.async_init(entry.entry_id)
     assert suggested(form) == {
-        CONF_SCAN_INTERVAL: "45",
-        CONF_GRACE_PERIOD: "0",
+        CONF_SCAN_INTERVAL: "45 s",
+        CONF_GRACE_PERIOD: "0 s",
         CONF_FIND_LINES: True,
         CONF_REG_IDS: ["201009"],
     }
@@ -354,7 +354,10 @@ def suggested(form: Any) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("interval", ["14", "3601", "", "half a minute", "-30", "30.5"])
+@pytest.mark.parametrize(
+    "interval",
+    ["14 s", "3601", "2 h", "", "half a minute", "-30", "30.5", "60 min 1", "1 d"],
+)
 async def test_interval_of_ones_own(
     hass: HomeAssistant, entry: MockConfigEntry, interval: str
 ) -> None:
@@ -373,12 +376,59 @@ async def test_interval_of_ones_own(
         CONF_GRACE_PERIOD: "not_a_grace_period",
     }
     assert suggested(form) == entered
-    for shortest, longest in (("15", "3600"), ("3600", "0")):
-        form = await hass.config_entries.options.async_init(entry.entry_id)
-        entered |= {CONF_SCAN_INTERVAL: shortest, CONF_GRACE_PERIOD: longest}
-        result = await configure(form["flow_id"], entered)
-        assert result["type"] is FlowResultType.CREATE_ENTRY
-        await hass.async_block_till_done(wait_background_tasks=True)
+
+
+@pytest.mark.parametrize(
+    ("interval", "grace", "seconds", "shown"),
+    [
+        ("15", "3600", (15, 3600), ("15 s", "1 h")),
+        ("1 h", "0 s", (3600, 0), ("1 h", "0 s")),
+        (" 90s ", "3min", (90, 180), ("90 s", "3 min")),
+        ("60 min", "59 min", (3600, 3540), ("1 h", "59 min")),
+    ],
+)
+async def test_durations_of_ones_own(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    interval: str,
+    grace: str,
+    seconds: tuple[int, int],
+    shown: tuple[str, str],
+) -> None:
+    """They are typed in with or without a unit, and shown as one would write them."""
+    form = await hass.config_entries.options.async_init(entry.entry_id)
+    result = await hass.config_entries.options.async_configure(
+        form["flow_id"],
+        {
+            CONF_SCAN_INTERVAL: interval,
+            CONF_GRACE_PERIOD: grace,
+            CONF_FIND_LINES: True,
+            CONF_REG_IDS: [],
+        },
+    )
+    await hass.async_block_till_done(wait_background_tasks=True)
+    stored = result["data"]
+    assert (stored[CONF_SCAN_INTERVAL], stored[CONF_GRACE_PERIOD]) == seconds
+    fields = suggested(await hass.config_entries.options.async_init(entry.entry_id))
+    assert (fields[CONF_SCAN_INTERVAL], fields[CONF_GRACE_PERIOD]) == shown
+
+
+async def test_durations_to_choose_from(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    """The usual ones are a click away, the defaults among them."""
+    form: Any = await hass.config_entries.options.async_init(entry.entry_id)
+    schema = {
+        str(marker): (marker, field)
+        for marker, field in form["data_schema"].schema.items()
+    }
+    marker, field = schema[CONF_SCAN_INTERVAL]
+    usual = ["30 s", "1 min", "2 min", "5 min", "10 min", "30 min"]
+    assert field.config["options"] == ["15 s", *usual, "1 h"]
+    assert marker.default() == "30 s"
+    marker, field = schema[CONF_GRACE_PERIOD]
+    assert field.config["options"] == ["0 s", *usual]
+    assert marker.default() == "2 min"
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,8 @@ UNSETTLED = record((0, "success"), (15, "in_progress"), (30, "wait"))
         (UNSETTLED, "on", 0.1, 35, True),
         (UNSETTLED, "off", 35, 60, True),
         (record((0, "wait")), "unknown", 0.1, 20, True),
+        (UNSETTLED, "unknown", 30.1, 35, True),
+        (record((0, "success"), (10, "wait")), "unknown", 10.1, 12, False),
         (record(), "unavailable", 1, 20, True),
         (record(), "on", 1, 20, False),
     ],
@@ -59,3 +61,16 @@ def test_lasting_faults_show_at_once() -> None:
     assert wrong(shown, answers, GRACE, INTERVAL)
     answers.lasting.append((46, 52))
     assert wrong(shown, answers, GRACE, INTERVAL) is None
+
+
+def test_reloads_begin_anew() -> None:
+    """What was known before a reload is not known after it."""
+    silent = record((0, "success"), (15, "success"), (30, None))
+    unsettled = record((0, "success"), (5, "wait"))
+    for answers, shown in (
+        (silent, Shown(1, "unavailable", 21, 24)),
+        (unsettled, Shown(1, "unknown", 6, 9)),
+    ):
+        assert wrong(shown, answers, GRACE, INTERVAL)
+        answers.reloads.append((shown.at - 1, shown.at + 1))
+        assert wrong(shown, answers, GRACE, INTERVAL) is None

@@ -16,7 +16,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import get_system_health_info
 
 import custom_components.bitrix24_sip as integration
-from custom_components.bitrix24_sip import config_flow, issues
+from custom_components.bitrix24_sip import issues
 from custom_components.bitrix24_sip.bitrix24 import Bitrix24Error
 from custom_components.bitrix24_sip.const import DOMAIN
 from custom_components.bitrix24_sip.errors import UnexpectedError
@@ -51,7 +51,6 @@ SAME_EVERYWHERE = {"REG_ID"}
 SAME: dict[str, set[str]] = {
     "de": {"Portal", "REG_IDs", "Status"},
     "es": {"Error", "Portal"},
-    "fr": {"1 minute", "2 minutes", "5 minutes", "10 minutes", "30 minutes"},
     "nl": {"Status"},
     "pl": {"Portal"},
     "pt-BR": {"Portal", "REG_IDs", "Status"},
@@ -365,7 +364,7 @@ def test_errors_of_the_flows() -> None:
         any_flow | webhook_reasons() | failures(config)
     )
     assert ENGLISH["options"]["error"].keys() == (
-        any_flow | failures(options) | {f"not_a_{name}" for name in ENGLISH["selector"]}
+        any_flow | failures(options) | {"not_a_scan_interval", "not_a_grace_period"}
     )
     aborts = keyword(config, "async_abort", "reason")
     # Before 2026.10 Home Assistant has no texts of its own for these.
@@ -498,23 +497,11 @@ async def test_system_health(
     assert ENGLISH["system_health"]["info"].keys() == info.keys()
 
 
-def test_durations() -> None:
-    """Each duration to choose from has its name."""
-    chosen = {
-        str(marker): set(selector.config["options"])
-        for marker, selector in config_flow._OPTIONS_SCHEMA.schema.items()
-        if getattr(selector, "config", {}).get("translation_key")
-    }
-    shown = {name: set(texts["options"]) for name, texts in ENGLISH["selector"].items()}
-    assert chosen == shown
-    assert set(chosen) == {"scan_interval", "grace_period"}
-
-
 def test_nothing_else() -> None:
     """All that English has is looked at above."""
     assert ENGLISH.keys() == {
-        *("config", "device", "entity", "exceptions", "issues", "options", "selector"),
-        *("services", "system_health"),
+        *("config", "device", "entity", "exceptions", "issues", "options", "services"),
+        "system_health",
     }
     assert ENGLISH["config"].keys() == {"abort", "error", "step"}
     assert ENGLISH["options"].keys() == {"error", "step"}

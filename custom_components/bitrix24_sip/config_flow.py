@@ -45,7 +45,7 @@ from .const import (
 )
 from .coordinator import Bitrix24SipConfigEntry
 from .devices import reg_id_of
-from .forms import Form
+from .forms import Form, duration
 
 _ADVANCED = "advanced"
 _EXAMPLE = "https://example.bitrix24.com/rest/1/abcdefghij012345/"
@@ -76,14 +76,16 @@ def _advanced(
     return {vol.Required(_ADVANCED): section(fields, {"collapsed": collapsed})}
 
 
-def _duration(name: str, *seconds: int) -> SelectSelector:
-    """Return a choice of durations, by name in the translations, or one of one's own."""
+def _durations(*seconds: int) -> SelectSelector:
+    """Return a choice of durations, in which one can also type another one.
+
+    What is chosen is shown as it is: no translation, but units that all languages know.
+    """
     return SelectSelector(
         SelectSelectorConfig(
-            options=[str(value) for value in seconds],
+            options=[duration(value) for value in seconds],
             custom_value=True,
             mode=SelectSelectorMode.DROPDOWN,
-            translation_key=name,
         )
     )
 
@@ -92,12 +94,12 @@ _REAUTH_SCHEMA = vol.Schema({vol.Required(CONF_WEBHOOK): _WEBHOOK_SELECTOR})
 _REG_IDS_SCHEMA = vol.Schema({vol.Required(CONF_REG_IDS): _REG_IDS_SELECTOR})
 _OPTIONS_SCHEMA = vol.Schema(
     {
-        vol.Required(CONF_SCAN_INTERVAL, default=str(DEFAULT_SCAN_INTERVAL)): _duration(
-            CONF_SCAN_INTERVAL, 15, 30, 60, 120, 300, 600, 1800, 3600
-        ),
-        vol.Required(CONF_GRACE_PERIOD, default=str(DEFAULT_GRACE_PERIOD)): _duration(
-            CONF_GRACE_PERIOD, 0, 30, 60, 120, 300, 600, 1800
-        ),
+        vol.Required(
+            CONF_SCAN_INTERVAL, default=duration(DEFAULT_SCAN_INTERVAL)
+        ): _durations(15, 30, 60, 120, 300, 600, 1800, 3600),
+        vol.Required(
+            CONF_GRACE_PERIOD, default=duration(DEFAULT_GRACE_PERIOD)
+        ): _durations(0, 30, 60, 120, 300, 600, 1800),
         vol.Required(CONF_FIND_LINES, default=True): BooleanSelector(),
         vol.Optional(CONF_REG_IDS, default=list): _REG_IDS_SELECTOR,
     }
@@ -367,14 +369,15 @@ class Bitrix24SipOptionsFlow(OptionsFlowWithReload):
                             CONF_REG_IDS: reg_ids,
                         }
                     )
-        shown = user_input or {**entry.options, CONF_REG_IDS: stored}
-        shown = {
-            name: [str(item) for item in value]
-            if isinstance(value, list)
-            else value
-            if isinstance(value, bool)
-            else str(value)
-            for name, value in shown.items()
+        shown = user_input or {
+            **entry.options,
+            CONF_SCAN_INTERVAL: duration(
+                entry.options.get(CONF_SCAN_INTERVAL, DEFAULT_SCAN_INTERVAL)
+            ),
+            CONF_GRACE_PERIOD: duration(
+                entry.options.get(CONF_GRACE_PERIOD, DEFAULT_GRACE_PERIOD)
+            ),
+            CONF_REG_IDS: [str(reg_id) for reg_id in stored],
         }
         return self.async_show_form(
             step_id="init",

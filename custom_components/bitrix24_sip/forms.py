@@ -11,6 +11,19 @@ from .bitrix24.telephony import parse_reg_id
 from .const import CONF_REG_IDS, CONF_WEBHOOK
 from .errors import error_placeholders, log_unexpected, translation_key
 
+_UNITS = {"s": 1, "min": 60, "h": 3600}
+_DURATION = re.compile(r"\s*(?P<number>[0-9]{1,6})\s*(?P<unit>s|min|h)?\s*")
+
+
+def duration(seconds: int) -> str:
+    """Return seconds as they are chosen and typed in: `45 s`, `2 min`, `1 h`."""
+    unit = next(
+        unit
+        for unit in ("h", "min", "s")
+        if unit == "s" or (seconds >= _UNITS[unit] and seconds % _UNITS[unit] == 0)
+    )
+    return f"{seconds // _UNITS[unit]} {unit}"
+
 
 class Form:
     """The errors of a form, and what its sentences name."""
@@ -42,9 +55,11 @@ class Form:
             self.fail("base", "unknown")
 
     def seconds(self, field: str, text: str, shortest: int, longest: int) -> int:
-        """Return the seconds chosen or typed in, with an error where they are none."""
-        if text.strip().isdecimal() and shortest <= int(text) <= longest:
-            return int(text)
+        """Return the seconds of a duration, with an error where it is none."""
+        if match := _DURATION.fullmatch(text):
+            seconds = int(match["number"]) * _UNITS[match["unit"] or "s"]
+            if shortest <= seconds <= longest:
+                return seconds
         self.fail(field, f"not_a_{field}")
         return shortest
 

@@ -117,7 +117,7 @@ class Demo:
             if self._simulated:
                 tasks.create_task(live(self._simulated))
                 await hass.change_options(
-                    entry["entry_id"], {"scan_interval": _SCAN_INTERVAL}
+                    entry["entry_id"], {"scan_interval": str(_SCAN_INTERVAL)}
                 )
             while True:
                 await self._show(hass, await portal_of(hass, entry), screen)

@@ -99,20 +99,19 @@ async def restart(visit: Visit) -> None:
 
 
 async def change_options(visit: Visit) -> None:
-    """Change interval and grace time, and see the grace time take effect at once."""
+    """Choose interval and grace period, and see the grace period take effect at once."""
     await visit.open_device("Fax")
     await visit.shows(Registration="Unknown", Status="In progress")
     await visit.go(INTEGRATION_PAGE)
     await visit.entry.get_by_role("button", name="Configure").click()
     flow = visit.flow
     await expect(flow.get_by_text(f"Options for {visit.portal_host}")).to_be_visible()
-    numbers = flow.get_by_role("spinbutton")
-    await expect(numbers.nth(0)).to_have_value("60")
-    await expect(numbers.nth(1)).to_have_value("120")
+    interval, grace = (flow.locator("ha-selector-select").nth(at) for at in (0, 1))
+    await expect(interval).to_contain_text("30 s")
+    await expect(grace).to_contain_text("2 min")
     await visit.picture_of_dialog("options", flow)
-    for number, value in enumerate((_INTERVAL, 0)):
-        await numbers.nth(number).fill(str(value))
-        await numbers.nth(number).press("Tab")
+    await visit.pick(interval, "15 s")
+    await visit.pick(grace, "0 s")
     await visit.submit()
     await expect(flow.get_by_text("Options successfully saved")).to_be_visible()
     await flow.get_by_role("button", name="Finish").click()
@@ -137,7 +136,7 @@ async def failing_line(visit: Visit) -> None:
     await visit.shows(Registration="Not registered", Status="Error")
     await visit.shows(Status_code="503", Error_message="Service Unavailable")
     activity = page.locator("ha-logbook")
-    for words in ("Not registered", "Failed", "Service Unavailable"):
+    for words in ("Not registered", "Registration lost", "Service Unavailable"):
         await expect(activity.get_by_text(words, exact=True).first).to_be_visible()
     device = page.locator("ha-config-device-page")
     await visit.frontend.picture("line", page, device)
@@ -152,7 +151,9 @@ async def failing_line(visit: Visit) -> None:
         assert private not in diagnostics, f"{private} is in the diagnostics"
     lines[MAIN].recover()
     lines[SUPPORT].recover()
-    await expect(activity.get_by_text("Recovered", exact=True)).to_be_visible()
+    await expect(
+        activity.get_by_text("Registration restored", exact=True)
+    ).to_be_visible()
 
     polls = [poll.at for poll in visit.portal.requests if _asked(poll) == len(lines)]
     gaps = [later - earlier for earlier, later in pairwise(polls[-3:])]

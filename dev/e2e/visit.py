@@ -84,6 +84,13 @@ class Visit:
             await self.flow.locator(f"input[name={name}]").fill(value)
         await self.flow.get_by_role("button", name="Submit").click()
 
+    async def pick(self, field: Locator, name: str) -> None:
+        """Choose an option of a select by its name."""
+        await field.click()
+        options = self.page.locator("ha-combo-box-item").filter(visible=True)
+        await options.filter(has_text=name).first.click()
+        await expect(field).to_contain_text(name)
+
     async def speak(self, language: str) -> None:
         """Choose Home Assistant's language, in which entities have their names."""
         await self.hass.command("config/core/update", language=language)

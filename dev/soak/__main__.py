@@ -10,8 +10,6 @@ from dev.hass import free_port, write_config
 
 from .run import Soak
 
-ROOT = Path(__file__).parents[2]
-
 
 def main() -> int:
     """Run a soak; return 0 if nothing was wrong."""
@@ -24,7 +22,7 @@ def main() -> int:
     with TemporaryDirectory(prefix="bitrix24-sip-soak-") as name:
         folder = Path(name) / "config"
         port = free_port()
-        write_config(folder, port)
+        write_config(folder, port, also=Path(__file__).parent / "sabotage")
         soak = Soak(arguments.seconds, arguments.seed, arguments.interval)
         report = asyncio.run(soak.run(folder, port))
     print(report)

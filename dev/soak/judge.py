@@ -1,6 +1,6 @@
 """Says of each state that was shown whether it may have been shown.
 
-It knows the portal's answers and when they were given, and the rule of the grace time;
+It knows the portal's answers and when they were given, and the rule of the grace period;
 of the integration it knows nothing.
 """
 
@@ -11,7 +11,7 @@ from typing import Final
 
 SETTLED: Final = ("success", "error")
 # Seconds between an answer and the state that follows from it, and between the clock of
-# the grace time and what is seen from outside.
+# the grace period and what is seen from outside.
 LATE: Final = 3.0
 # Seconds that a poll may take that tries again twice before it fails.
 RETRIES: Final = 5.0
@@ -40,13 +40,21 @@ class Record:
     """What the portal answered for each line, and when lasting faults stood."""
 
     answers: dict[int, list[Answer]] = field(default_factory=dict)
-    # From, to: a fault that somebody has to mend takes effect at once.
+    # From, to: a permanent error takes effect at once.
     lasting: list[tuple[float, float]] = field(default_factory=list)
+    # From, to: the entry was being reloaded. Nothing is known from before that.
+    reloads: list[tuple[float, float]] = field(default_factory=list)
 
     def up_to(self, reg_id: int, at: float) -> list[Answer]:
         """Return the answers for a line until a point in time."""
         answers = self.answers.get(reg_id, [])
         return answers[: bisect_right(answers, at, key=lambda answer: answer.at)]
+
+    def reloaded(self, since: float, at: float) -> bool:
+        """Return whether the entry was reloaded between two points in time."""
+        return any(
+            begin <= at + LATE and end >= since - LATE for begin, end in self.reloads
+        )
 
     def stood_lasting(self, at: float, back: float) -> bool:
         """Return whether a lasting fault stood at a time, or shortly before."""
@@ -72,13 +80,22 @@ def wrong(shown: Shown, record: Record, grace: float, interval: float) -> str | 
             if (
                 shown.at - silent_since >= grace - LATE
                 or record.stood_lasting(shown.at, interval)
+                or record.reloaded(silent_since, shown.at)
                 or not known
             ):
                 return None
-            return "unavailable, though the portal answered within the grace time"
+            return "unavailable, though the portal answered within the grace period"
         case "unknown":
+            # Nothing settled is known since the start, a permanent error, or a silence
+            # that outlasted the grace period.
             unsettled = known and known[-1].status not in SETTLED
-            if unsettled and (not settled or record.stood_lasting(shown.at, 1e9)):
+            since = settled[-1].at if settled else shown.at
+            if unsettled and (
+                not settled
+                or shown.at - since >= grace - LATE
+                or record.reloaded(since, shown.at)
+                or record.stood_lasting(shown.at, 1e9)
+            ):
                 return None
             return "unknown, though the portal's answers were settled"
     return f"{shown.state} is no state of a registration"
@@ -91,7 +108,7 @@ def _wrong_on(
     if latest != "success":
         return f"on, though the portal last answered {latest}"
     # Nothing stands for longer than to the first poll without an answer, and then for
-    # the grace time.
+    # the grace period.
     successes = [
         answer.at
         for answer in record.up_to(shown.reg_id, shown.until)

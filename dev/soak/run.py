@@ -13,10 +13,10 @@ from typing import Any, Final, override
 import aiohttp
 
 from dev.demo.entities import REGISTRATION, portal_of
-from dev.hass import HomeAssistant
+from dev.hass import HassError, HomeAssistant
 from dev.outcomes import AT_ONCE, MATRIX, REAUTH
 from dev.portal import Portal
-from dev.portal.faults import FAULTS
+from dev.portal.faults import FAULTS, Result
 
 from .judge import Answer, Record, Shown, wrong
 
@@ -61,13 +61,14 @@ class Report:
     states: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
     log_errors: list[str] = field(default_factory=list)
+    lost: list[int] = field(default_factory=list)  # lines without a device at the end
     memory: tuple[float, float] = (0.0, 0.0)  # MB, at start and end
 
     @property
     def good(self) -> bool:
         """Whether nothing was wrong, and something was seen at all."""
         seen = self.polls and self.states["on"] and self.faults
-        return bool(seen) and not self.wrong and not self.log_errors
+        return bool(seen) and not (self.wrong or self.log_errors or self.lost)
 
     def __str__(self) -> str:
         """Show the counts."""
@@ -80,7 +81,8 @@ class Report:
             f"Unavailable times: {self.states['unavailable']}",
             f"Wrong states: {len(self.wrong)}",
             *(f"  {sentence}" for sentence in self.wrong[:10]),
-            f"Log errors: {len(self.log_errors)}",
+            f"Lines lost: {len(self.lost)}",
+            f"Unexpected log errors: {len(self.log_errors)}",
             *(f"  {line}" for line in self.log_errors[:10]),
             f"Memory: {self.memory[0]:.0f} MB at start, {self.memory[1]:.0f} MB at end",
         ]
@@ -98,6 +100,8 @@ class Soak:
         self._portal = WitnessedPortal()
         self._report = Report()
         self._changes: list[tuple[str, str, float]] = []
+        self._entry_id = self._poked = ""
+        self._guest_id = 209000
 
     async def run(self, folder: Path, port: int) -> Report:
         """Run in a configuration folder; return what was counted."""
@@ -108,7 +112,11 @@ class Soak:
             entry = await hass.add_integration(
                 DOMAIN, {"webhook": self._portal.webhook}
             )
-            options = {"scan_interval": self._interval, "grace_period": GRACE}
+            self._entry_id = entry["entry_id"]
+            options = {
+                "scan_interval": str(self._interval),
+                "grace_period": str(GRACE),
+            }
             await hass.change_options(entry["entry_id"], options)
             start = _memory(hass.pid)
             entities = await self._entities(hass, entry)
@@ -116,9 +124,10 @@ class Soak:
             states = await hass.states()
             now = time.time()
             self._changes = [(e, states[e]["state"], now) for e in entities]
-            pokes = asyncio.create_task(self._poke(hass, list(entities)))
+            self._poked = next(iter(entities))
+            pokes = asyncio.create_task(self._poke(hass))
             began = time.monotonic()
-            await self._fail_at_random(began + self._seconds)
+            await self._fail_at_random(hass, began + self._seconds)
             await self._calm(hass, entities)
             self._report.seconds = time.monotonic() - began
             for task in (listener, pokes):
@@ -126,7 +135,13 @@ class Soak:
                 with suppress(asyncio.CancelledError):
                     await task
             self._report.memory = (start, _memory(hass.pid))
-            self._report.log_errors = hass.logged_errors(DOMAIN)
+            self._report.log_errors = [
+                line
+                for line in hass.logged_errors(DOMAIN)
+                if "unexpected error while polling" not in line
+            ]
+            left = await portal_of(hass, entry)
+            self._report.lost = sorted(set(entities.values()) - left.lines.keys())
         self._report.polls = len(self._portal.requests)
         self._judge(entities, time.time())
         return self._report
@@ -163,26 +178,29 @@ class Soak:
             async for message in socket:
                 data = message.json().get("event", {}).get("data", {})
                 new = data.get("new_state")
+                if new and (new["attributes"].get("downtime") or 0) < 0:
+                    self._report.wrong.append(f"a negative downtime: {new}")
                 if new and data["entity_id"].startswith("binary_sensor."):
                     change = (data["entity_id"], new["state"], time.time())
                     self._changes.append(change)
 
-    async def _poke(self, hass: HomeAssistant, entities: list[str]) -> None:
-        """Ask for updates between the polls, as a person would."""
+    async def _poke(self, hass: HomeAssistant) -> None:
+        """Ask for updates between the polls."""
         while True:
             await asyncio.sleep(5)
-            await hass.request(
-                "POST",
-                "/api/services/homeassistant/update_entity",
-                {"entity_id": entities[0]},
-            )
+            await self._update(hass)
 
-    async def _fail_at_random(self, ends: float) -> None:
+    async def _fail_at_random(self, hass: HomeAssistant, ends: float) -> None:
         """Switch faults on and off until the time is over."""
         random = self._random
+        kinds = ("request", "command", "line", "line", "none")
+        inner = ("exception", "reload", "unload", "guest", "list", "action", "clock")
         while time.monotonic() < ends:
-            kind = random.choice(("request", "command", "line", "line", "none"))
-            if kind == "request":
+            kind = random.choice(kinds if random.random() < 0.75 else inner)
+            if kind in inner:
+                self._report.faults[kind] += 1
+                await getattr(self, f"_{kind}")(hass)
+            elif kind == "request":
                 await self._fault(random.choice(SLUGS), None)
             elif kind == "command":
                 reg_id = random.choice(list(self._portal.lines))
@@ -192,7 +210,7 @@ class Soak:
             await asyncio.sleep(random.uniform(0.2, 3.0))
 
     async def _fault(self, slug: str, reg_id: int | None) -> None:
-        """Have a fault for a while: a hiccup, or longer than the grace time."""
+        """Have a fault for a while: a hiccup, or longer than the grace period."""
         self._report.faults[slug] += 1
         method = STATUS if reg_id else None
         began = time.time()
@@ -202,10 +220,103 @@ class Soak:
         if MATRIX[slug].poll == AT_ONCE:
             self._portal.record.lasting.append((began, time.time()))
 
+    async def _exception(self, hass: HomeAssistant) -> None:
+        """Have polls raise what nobody foresaw, for a while."""
+        kind = self._random.choice(("RuntimeError", "KeyError", "TimeoutError"))
+        await self._sabotage(hass, exception=kind)
+        await asyncio.sleep(self._random.choice((3.0, 20.0, GRACE * 3.0)))
+        await self._sabotage(hass)
+
+    async def _clock(self, hass: HomeAssistant) -> None:
+        """Have the clocks of Home Assistant and of the portal be wrong for a while."""
+        offset = self._random.choice((-86_400.0, 86_400.0, -30.0))
+        await self._sabotage(hass, clock_offset=offset)
+        self._portal.clock = lambda: time.time() - offset
+        await asyncio.sleep(self._random.uniform(5.0, 20.0))
+        self._portal.clock = time.time
+        await self._sabotage(hass)
+
+    async def _sabotage(
+        self, hass: HomeAssistant, exception: str = "", clock_offset: float = 0.0
+    ) -> None:
+        data = {"exception": exception, "clock_offset": clock_offset}
+        await hass.request("POST", "/api/services/sabotage/set", data)
+
+    async def _reload(self, hass: HomeAssistant) -> None:
+        """Reload the entry, mostly under a poll."""
+        began = time.time()
+        self._portal.command_delay = 0.2
+        await asyncio.gather(
+            self._update(hass),
+            hass.request(
+                "POST", f"/api/config/config_entries/entry/{self._entry_id}/reload"
+            ),
+        )
+        self._portal.command_delay = 0.0
+        await self._until_loaded(hass)
+        self._portal.record.reloads.append((began, time.time()))
+
+    async def _unload(self, hass: HomeAssistant) -> None:
+        """Disable the entry under a poll, and enable it again."""
+        began = time.time()
+        self._portal.command_delay = 0.2
+        command = "config_entries/disable"
+        entry = {"entry_id": self._entry_id}
+        await asyncio.gather(
+            self._update(hass), hass.command(command, **entry, disabled_by="user")
+        )
+        await asyncio.sleep(1)
+        await hass.command(command, **entry, disabled_by=None)
+        self._portal.command_delay = 0.0
+        await self._until_loaded(hass)
+        self._portal.record.reloads.append((began, time.time()))
+
+    async def _until_loaded(self, hass: HomeAssistant) -> None:
+        """Wait until the entry is set up, which some of the faults delay."""
+        self._portal.clear_faults()
+        async with asyncio.timeout(60):
+            while True:
+                entries = await hass.command("config_entries/get", domain=DOMAIN)
+                if entries[0]["state"] == "loaded":
+                    return
+                await asyncio.sleep(0.2)
+
+    async def _guest(self, hass: HomeAssistant) -> None:
+        """Replace a line: one goes, another one comes."""
+        portal = self._portal
+        if self._guest_id in portal.lines:
+            portal.remove_line(self._guest_id)
+        self._guest_id += 1
+        portal.add_line(self._guest_id, f"Guest {self._guest_id}")
+
+    async def _list(self, hass: HomeAssistant) -> None:
+        """Have the portal's list be empty, or too short, also at a reload."""
+        listed: Any = self._random.choice(([], {"reg201001": "Line 1"}))
+        handle = self._portal.fault(Result(listed), method="voximplant.line.get")
+        await self._reload(hass)
+        handle.clear()
+
+    async def _action(self, hass: HomeAssistant) -> None:
+        """Ask by the action while polls go on."""
+        with suppress(HassError):  # the portal may have a fault
+            await hass.request(
+                "POST",
+                "/api/services/bitrix24_sip/get_registration_status?return_response",
+                {"config_entry_id": self._entry_id},
+            )
+
+    async def _update(self, hass: HomeAssistant) -> None:
+        """Ask for an update, as a person would."""
+        await hass.request(
+            "POST",
+            "/api/services/homeassistant/update_entity",
+            {"entity_id": self._poked},
+        )
+
     def _change_a_line(self) -> None:
         """Have a line drop, recover, be on its way, or not be known."""
         random = self._random
-        line = random.choice(list(self._portal.lines.values()))
+        line = self._portal.lines[201001 + random.randrange(LINES)]
         line.unreachable = False
         match random.choice(("drop", "recover", "recover", "unsettled", "unreachable")):
             case "drop":
