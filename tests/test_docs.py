@@ -13,7 +13,7 @@ TROUBLESHOOTING = ROOT / "docs" / "troubleshooting.md"
 ADDRESS = "https://github.com/bitrix24-sip/ha-bitrix24-sip"
 
 EFFECTS = {
-    BRIDGED: "stand for the grace time, then unavailable",
+    BRIDGED: "stand for the grace period, then unavailable",
     AT_ONCE: "unavailable at once",
     REAUTH: "unavailable at once; a new webhook is asked for",
 }

@@ -12,9 +12,10 @@ from custom_components.bitrix24_sip.schedule import OPERATING_LIMIT
 
 from .measure import median
 
+CLOUD_LIMIT = 480.0  # seconds of operating time in ten minutes
+
 NAMES = {
     "ours": "this client",
-    "ours_new": "this client, every answer new",
     "floor": "floor: aiohttp + orjson",
     "fast_batch": "fast_bitrix24, call_batch",
     "fast_list": "fast_bitrix24, call with a list",
@@ -36,7 +37,7 @@ def draw(folder: Path, figures: dict[str, Any]) -> None:
     """Draw all plots into a folder."""
     _clients(folder / "clients.png", figures["clients"])
     _refresh(folder / "refresh.png", figures["refresh"])
-    _detection(folder / "detection.png", figures["hours"]["detection"]["one_of_10"])
+    _detection(folder / "detection.png", figures["hours"])
     _operating(folder / "operating.png", figures["hours"]["operating"])
 
 
@@ -99,21 +100,25 @@ def _refresh(path: Path, refresh: dict[str, Any]) -> None:
     _save(path, figure, axes)
 
 
-def _detection(path: Path, detection: dict[str, Any]) -> None:
+def _detection(path: Path, hours: dict[str, Any]) -> None:
     """Draw the share of drops and recoveries that were seen after so many seconds."""
     figure, axes = plt.subplots(figsize=(8, 5))
-    for domain, pattern in PATTERNS.items():
+    patterns = {
+        "this integration": ("tab:blue", hours["detection"]["1_of_10"]),
+        "fixed 30 s": ("tab:orange", hours["fixed"]["30"]),
+        "fixed 60 s": ("tab:gray", hours["fixed"]["60"]),
+    }
+    for pattern, (color, seen) in patterns.items():
         for state, change in (("off", "drop"), ("on", "recovery")):
-            seconds = sorted(detection[domain][state])
+            seconds = sorted(seen[state])
             axes.step(
                 [0.0, *seconds],
                 [at / len(seconds) for at in range(len(seconds) + 1)],
                 where="post",
                 label=f"{change}, {pattern}",
-                color="tab:blue" if domain == OURS else "tab:orange",
+                color=color,
                 linestyle="--" if state == "off" else "-",
             )
-    axes.axvline(20, color="tab:red", linewidth=0.8, label="20 s")
     axes.set(
         xlabel="seconds after the portal knew",
         ylabel="share that Home Assistant showed",
@@ -133,11 +138,9 @@ def _operating(path: Path, operating: dict[str, Any]) -> None:
             width=0.4,
             label=pattern,
         )
-    label = f"limit by the server's default, {OPERATING_LIMIT:.0f} s"
-    axes.axhline(OPERATING_LIMIT, color="tab:red", label=label)
-    axes.axhline(
-        480, color="tab:red", linestyle=":", label="limit in the documentation, 480 s"
-    )
+    axes.axhline(CLOUD_LIMIT, color="tab:red", label="limit in the cloud, 480 s")
+    label = f"default limit of a self-hosted portal, {OPERATING_LIMIT:.0f} s"
+    axes.axhline(OPERATING_LIMIT, color="tab:red", linestyle=":", label=label)
     axes.set(
         xlabel="lines",
         ylabel="operating time, s in ten minutes",

@@ -210,6 +210,7 @@ class Portal:
         }
         self.requests: deque[Request] = deque(maxlen=100_000)
         self.notifications: list[tuple[int, int]] = []
+        self.refused = 0  # calls, for their operating time
         self.max_concurrent = 0
         self.url = self.host = ""
         self._concurrent = 0
@@ -541,6 +542,7 @@ class Portal:
         """Run one method; return its envelope."""
         limit = self.operating_limit
         if limit is not None and self.operating(method) > limit:
+            self.refused += 1
             text = "Method is blocked due to operation time limit."
             raise PortalError("OPERATION_TIME_LIMIT", text, 429)
         began = self.clock()

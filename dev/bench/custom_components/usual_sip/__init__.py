@@ -59,7 +59,7 @@ class UsualCoordinator(DataUpdateCoordinator[UsualData]):
             logging.getLogger(__name__),
             config_entry=entry,
             name=DOMAIN,
-            update_interval=timedelta(seconds=60),
+            update_interval=timedelta(seconds=entry.options.get("scan_interval", 60)),
         )
         self.telephony = Telephony(
             Bitrix24Client(
