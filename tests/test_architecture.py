@@ -7,16 +7,18 @@ import sys
 
 import pytest
 
-INTEGRATION = Path(__file__).parents[1] / "custom_components" / "bitrix24_sip"
+ROOT = Path(__file__).parents[1]
+INTEGRATION = ROOT / "custom_components" / "bitrix24_sip"
 LIBRARY = sorted((INTEGRATION / "bitrix24").glob("*.py"))
 # From the inside out: a module imports from its own layer and from those before it.
 LAYERS = (
     ("bitrix24", "const"),
-    ("state",),
+    ("state", "update_order"),
     ("grace",),
     ("lines",),
     ("schedule",),
-    ("connection", "devices", "errors", "issues"),
+    ("connection", "devices", "errors"),
+    ("issues",),
     ("coordinator", "forms"),
     ("entity",),
     (
@@ -61,3 +63,22 @@ def test_layers() -> None:
         for level, name in imports(path):
             if level == 1:
                 assert layer_of[name] <= layer_of[path.stem], f"{path.stem}: {name}"
+
+
+def test_the_simulated_portal_stands_alone() -> None:
+    """It knows neither the integration nor Home Assistant."""
+    for path in sorted((ROOT / "dev" / "portal").glob("*.py")):
+        for level, name in imports(path):
+            assert (level, name) == (1, name) or name not in (
+                "custom_components",
+                "dev",
+                "homeassistant",
+                "tests",
+            ), path.name
+
+
+def test_nothing_is_built_on_the_tests() -> None:
+    """Nothing outside of the tests imports from them."""
+    for folder in ("custom_components", "dev", "scripts"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            assert (0, "tests") not in set(imports(path)), path

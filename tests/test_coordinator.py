@@ -8,7 +8,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.bitrix24_sip.const import DOMAIN
-from custom_components.bitrix24_sip.coordinator import EntityContext, UpdateOrder
+from custom_components.bitrix24_sip.update_order import EntityContext, UpdateOrder
 from dev.portal import Portal
 from dev.portal.faults import FAULTS, ErrorReply
 from homeassistant.config_entries import SOURCE_REAUTH
@@ -375,6 +375,30 @@ async def test_an_unsettled_line_is_asked_early(
     portal.requests.clear()
     await wait(16)
     assert asked(portal) == [MAIN], "only the one whose recovery is awaited"
+
+
+async def test_a_hanging_provider_is_not_a_silent_portal(
+    hass: HomeAssistant, portal: Portal, set_up: SetUp, wait: Poll
+) -> None:
+    """With a single line whose provider hangs, the portal is asked something cheap."""
+    entry = await set_up_with_lines(portal, set_up, 1)
+    shown = set()
+    for _ in range(2):  # in the batch, and on its own; then it rests
+        portal.fault(FAULTS["nginx_504"], times=1)
+        await wait(31)
+        shown.add(portal_entity(hass, entry, "portal"))
+        portal.clear_faults()
+    for _ in range(4):
+        portal.requests.clear()
+        await wait(14)
+        shown.add(portal_entity(hass, entry, "portal"))
+        assert asked(portal) == []
+    assert shown == {"on"}
+    assert state_of(hass, "binary_sensor.line_1_registration") == "on"
+    for _ in range(4):
+        await wait(31)
+    assert asked(portal) == [1] * 4, "it answers again"
+    assert state_of(hass, "binary_sensor.line_1_registration") == "on"
 
 
 async def test_a_drop_asks_all_lines_once_more(

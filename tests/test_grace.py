@@ -130,6 +130,16 @@ def shown(tracker: LineTracker, now: float) -> str:
             GRACE,
             [
                 (0, OK, ON),
+                (60, PROGRESS, ON),
+                (180, FAULT, OFF),
+                (300, None, UNAVAILABLE),
+            ],
+            id="silent in the very moment in which the grace period ends",
+        ),
+        pytest.param(
+            GRACE,
+            [
+                (0, OK, ON),
                 (60, REVOKED, UNAVAILABLE),
                 (120, PROGRESS, UNKNOWN),
                 (239, PROGRESS, UNKNOWN),

@@ -181,6 +181,7 @@ def test_who_is_urgent(
     for when, answer in answers:
         roster.record({1: answer}, when)
     assert roster.urgent([1, 2], at) == ([1] if urgent else [])
+    assert AWAITED_SECONDS == 1800
 
 
 def test_what_is_lost() -> None:

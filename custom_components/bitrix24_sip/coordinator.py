@@ -6,11 +6,9 @@ safe: whatever exception it ends with, the lines follow the grace period.
 """
 
 import asyncio
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import IntEnum, auto
 from time import monotonic
-from typing import NamedTuple, override
+from typing import override
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_SCAN_INTERVAL
@@ -38,56 +36,17 @@ from .const import (
     LOGGER,
 )
 from .devices import remove_line, rename_line, restore_lines
-from .errors import (
-    UnexpectedError,
-    action_error,
-    error_placeholders,
-    log_unexpected,
-    update_error,
-)
+from .errors import UnexpectedError, action_error, log_unexpected, update_error
 from .issues import async_update_issues
 from .lines import Roster
 from .schedule import Plan, Schedule
-from .state import PortalState
+from .state import LastPoll, PortalState
+from .update_order import place_of
 
 type Bitrix24SipConfigEntry = ConfigEntry[Bitrix24SipCoordinator]
 
 # A poll that lasts this many seconds longer than the polling interval is ended.
 OVERTIME = 30.0
-
-
-@dataclass(slots=True)
-class LastPoll:
-    """The last poll, for diagnostics."""
-
-    began: datetime
-    seconds: float = 0.0
-    asked: int = 0
-    failed: int = 0
-    with_lines: bool = False
-    with_connector: bool = False
-
-
-class UpdateOrder(IntEnum):
-    """In which order entities are updated.
-
-    Details are written before the states that trigger automations, because those run
-    inside the state write, and their messages tell the details.
-    """
-
-    LINE_DETAILS = auto()
-    LINE_STATUS = auto()
-    LINE_REGISTRATION = auto()
-    PORTAL_DETAILS = auto()
-    PORTAL_STATE = auto()
-    LINE_EVENT = auto()
-
-
-class EntityContext(NamedTuple):
-    """The coordinator context of an entity. reg_id: None for one of the portal."""
-
-    order: UpdateOrder
-    reg_id: int | None = None
 
 
 class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
@@ -162,7 +121,7 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
     @override
     def async_update_listeners(self) -> None:
         """Update the entities in their order, and whoever else listens after them."""
-        self._listeners = dict(sorted(self._listeners.items(), key=_update_order))
+        self._listeners = dict(sorted(self._listeners.items(), key=place_of))
         super().async_update_listeners()
 
     @callback
@@ -368,28 +327,13 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
 
     def _update_issues(self, error: Bitrix24Error | None) -> None:
         """Have the repair issues that there is a reason for."""
-        webhook = self.telephony.client.webhook
-        async_update_issues(
-            self.hass,
-            self.config_entry.entry_id,
-            webhook.base,
-            error,
-            error_placeholders(error, webhook.host)
-            if error
-            else {"portal": webhook.host},
-            self._connector,
-        )
+        entry_id, webhook = self.config_entry.entry_id, self.telephony.client.webhook
+        async_update_issues(self.hass, entry_id, webhook, error, self._connector)
 
     @property
     def _used(self) -> OperatingTime | None:
         """The operating time of the one method that is asked all the time."""
         return self.telephony.client.operating.get(STATUS_METHOD)
-
-
-def _update_order(listener: tuple[int, tuple[CALLBACK_TYPE, object]]) -> int:
-    """Return the place of a listener among the others; those without a context last."""
-    _, (_, context) = listener
-    return context.order if isinstance(context, EntityContext) else len(UpdateOrder) + 1
 
 
 def is_registered(answer: SipRegistration | Bitrix24Error) -> bool:

@@ -12,14 +12,10 @@ from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .bitrix24 import SipRegistration
 from .const import LOGGER
-from .coordinator import (
-    Bitrix24SipConfigEntry,
-    Bitrix24SipCoordinator,
-    EntityContext,
-    UpdateOrder,
-)
+from .coordinator import Bitrix24SipConfigEntry, Bitrix24SipCoordinator
 from .devices import line_device_info, portal_device_info
 from .state import LineState, PortalState
+from .update_order import EntityContext, UpdateOrder
 
 
 def add_line_entities[DescriptionT: LineEntityDescription](

@@ -10,8 +10,9 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import dt as dt_util
 
 from .bitrix24 import SipRegistration
-from .coordinator import Bitrix24SipConfigEntry, UpdateOrder
+from .coordinator import Bitrix24SipConfigEntry
 from .entity import LineEntity, LineEntityDescription, add_line_entities
+from .update_order import UpdateOrder
 
 PARALLEL_UPDATES = 0  # the coordinator is the only one to ask
 

@@ -1,4 +1,4 @@
-"""Repair issues: what somebody has to mend on the portal, while that is so."""
+"""Repair issues: what somebody has to fix on the portal, while that is so."""
 
 from datetime import timedelta
 from typing import Final
@@ -7,8 +7,9 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.util import dt as dt_util
 
-from .bitrix24 import Bitrix24Error, PermanentError, SipConnector
+from .bitrix24 import Bitrix24Error, PermanentError, SipConnector, Webhook
 from .const import DOMAIN
+from .errors import error_placeholders
 
 PORTAL_MOVED: Final = "portal_moved"
 CONNECTOR_UNPAID: Final = "connector_unpaid"
@@ -35,9 +36,8 @@ _PAGES: Final = {
 def async_update_issues(
     hass: HomeAssistant,
     entry_id: str,
-    base_url: str,
+    webhook: Webhook,
     error: Bitrix24Error | None,
-    placeholders: dict[str, str],
     connector: SipConnector | None,
 ) -> None:
     """Have exactly the issues that there is a reason for now.
@@ -46,11 +46,11 @@ def async_update_issues(
     """
     wanted: dict[str, dict[str, str]] = {}
     if error is None:
-        wanted = _connector_issues(connector, placeholders)
+        wanted = _connector_issues(connector, {"portal": webhook.host})
     elif not isinstance(error, PermanentError):
         return
     elif error.reason in _PAGES:
-        wanted[error.reason] = placeholders
+        wanted[error.reason] = error_placeholders(error, webhook.host)
     for key, page in _PAGES.items():
         if key not in wanted:
             ir.async_delete_issue(hass, DOMAIN, issue_id(entry_id, key))
@@ -61,7 +61,7 @@ def async_update_issues(
             issue_id(entry_id, key),
             data={"entry_id": entry_id, **wanted[key]},
             is_fixable=key == PORTAL_MOVED,
-            learn_more_url=f"{base_url}{page}",
+            learn_more_url=f"{webhook.base}{page}",
             severity=(
                 ir.IssueSeverity.WARNING
                 if key == CONNECTOR_ENDS

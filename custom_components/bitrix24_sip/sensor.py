@@ -15,7 +15,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .bitrix24 import RegistrationStatus
-from .coordinator import Bitrix24SipConfigEntry, UpdateOrder
+from .coordinator import Bitrix24SipConfigEntry
 from .entity import (
     LineEntity,
     LineEntityDescription,
@@ -25,6 +25,7 @@ from .entity import (
     connector_known,
     lines_known,
 )
+from .update_order import UpdateOrder
 
 PARALLEL_UPDATES = 0  # the coordinator is the only one to ask
 

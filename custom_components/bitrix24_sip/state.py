@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cached_property
 
 from .bitrix24 import Bitrix24Error, SipConnector, SipLine, SipRegistration
@@ -49,3 +50,15 @@ class PortalState:
         """Return this snapshot with nothing known of any line."""
         lines = {reg_id: LineState(state.line) for reg_id, state in self.lines.items()}
         return replace(self, lines=lines, error=error)
+
+
+@dataclass(slots=True)
+class LastPoll:
+    """The last poll, for diagnostics."""
+
+    began: datetime
+    seconds: float = 0.0
+    asked: int = 0
+    failed: int = 0
+    with_lines: bool = False
+    with_connector: bool = False
