@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 def test_uv_uses_the_certificates_of_the_system() -> None:
     """Behind a company's proxy only those know its certificate; pip uses them, too."""
     uv = subprocess.run(
-        [ROOT / "scripts" / "get-uv"], check=True, capture_output=True, text=True
+        [ROOT / "dev" / "setup" / "get-uv"], check=True, capture_output=True, text=True
     ).stdout.strip()
     environment = {k: v for k, v in os.environ.items() if not k.startswith("UV_")}
     settings = subprocess.run(

@@ -20,6 +20,7 @@ from custom_components.bitrix24_sip import issues
 from custom_components.bitrix24_sip.bitrix24 import Bitrix24Error
 from custom_components.bitrix24_sip.const import DOMAIN
 from custom_components.bitrix24_sip.errors import UnexpectedError
+from dev.checks.texts import leaves, placeholders, text
 from dev.portal import Portal
 from homeassistant.config_entries import SOURCE_USER
 from homeassistant.core import HomeAssistant
@@ -28,7 +29,6 @@ from homeassistant.generated.languages import LANGUAGES as HOME_ASSISTANT_LANGUA
 from homeassistant.helpers import entity_registry as er
 from homeassistant.setup import async_setup_component
 from homeassistant.util.yaml import load_yaml_dict
-from scripts.validation.texts import leaves, placeholders, text
 
 from .conftest import MAIN, Poll, SetUp, make_entry
 from .test_config_flow import submit, user_input

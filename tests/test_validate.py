@@ -10,18 +10,16 @@ from zipfile import ZipFile
 from PIL import Image
 import pytest
 
-from scripts.package import write_zip
-from scripts.validation.__main__ import validate
-from scripts.validation.agreement import check_tag, section
-from scripts.validation.project import DOMAIN, Finding, Project
+from dev.checks.__main__ import validate
+from dev.checks.agreement import check_tag, section
+from dev.checks.project import DOMAIN, Finding, Project
+from dev.release import write_zip
 
 ROOT = Path(__file__).parent.parent
 INTEGRATION = f"custom_components/{DOMAIN}"
 ENGLISH = f"{INTEGRATION}/translations/en.json"
 ICONS = f"{INTEGRATION}/icons.json"
 MANIFEST = f"{INTEGRATION}/manifest.json"
-SCALE = f"{INTEGRATION}/quality_scale.yaml"
-SERVICES = f"{INTEGRATION}/services.yaml"
 
 type Break = Callable[[Path], None]
 
@@ -130,18 +128,6 @@ def delete(file: str) -> Break:
     return lambda root: (root / file).unlink()
 
 
-def redraw(name: str, draw: Callable[[Image.Image], Image.Image]) -> Break:
-    """Change a brand image; it is saved as Pillow does, not interlaced."""
-
-    def change(root: Path) -> None:
-        path = root / INTEGRATION / "brand" / name
-        with Image.open(path) as image:
-            changed = draw(image.convert("RGBA"))
-        changed.save(path)
-
-    return change
-
-
 def margin(image: Image.Image) -> Image.Image:
     """Return an image of the same size with an empty margin."""
     canvas = Image.new("RGBA", image.size)
@@ -149,20 +135,7 @@ def margin(image: Image.Image) -> Image.Image:
     return canvas
 
 
-def german(*path: str, to: Any) -> Break:
-    """Change a translation that is otherwise the same as English."""
-
-    def change(root: Path) -> None:
-        file = f"{INTEGRATION}/translations/xx.json"
-        shutil.copy(root / ENGLISH, root / file)
-        set_json(file, *path, to=to)(root)
-
-    return change
-
-
 STATUS = ("entity", "sensor", "status")
-NAME = (*STATUS, "name")
-ACTION = "get_registration_status"
 
 BROKEN: dict[str, tuple[Break, str, str]] = {
     # manifest.json
@@ -174,168 +147,7 @@ BROKEN: dict[str, tuple[Break, str, str]] = {
         MANIFEST,
         "twice in one object: domain",
     ),
-    "manifest_key_missing": (
-        set_json(MANIFEST, "issue_tracker", to=None),
-        MANIFEST,
-        "issue_tracker",
-    ),
-    "manifest_key_unknown": (set_json(MANIFEST, "zzz", to=1), MANIFEST, "zzz"),
-    "manifest_order": (
-        both(
-            set_json(MANIFEST, "codeowners", to=None),
-            set_json(MANIFEST, "codeowners", to=["@somebody"]),
-        ),
-        MANIFEST,
-        "the keys are in the order",
-    ),
-    "manifest_domain": (
-        set_json(MANIFEST, "domain", to="other"),
-        MANIFEST,
-        "not the folder's name",
-    ),
-    "manifest_version": (
-        set_json(MANIFEST, "version", to="one"),
-        MANIFEST,
-        "not a version that the loader accepts",
-    ),
-    "manifest_iot_class": (
-        set_json(MANIFEST, "iot_class", to="cloud"),
-        MANIFEST,
-        "iot_class",
-    ),
-    "manifest_type": (
-        set_json(MANIFEST, "integration_type", to="thing"),
-        MANIFEST,
-        "integration_type",
-    ),
-    "manifest_owner": (
-        set_json(MANIFEST, "codeowners", to=["somebody"]),
-        MANIFEST,
-        "not a GitHub name",
-    ),
-    "manifest_no_owner": (set_json(MANIFEST, "codeowners", to=[]), MANIFEST, "owners"),
-    "manifest_http": (
-        set_json(MANIFEST, "issue_tracker", to="http://example.com"),
-        MANIFEST,
-        "not a URL with https",
-    ),
-    "manifest_documentation": (
-        set_json(
-            MANIFEST, "documentation", to="https://www.home-assistant.io/integrations/x"
-        ),
-        MANIFEST,
-        "documents no custom integration",
-    ),
-    "manifest_requirement": (
-        set_json(MANIFEST, "requirements", to=["requests==1"]),
-        MANIFEST,
-        "requirements has requests==1",
-    ),
-    "second_integration": (
-        write("custom_components/other/manifest.json", "{}"),
-        "custom_components/other",
-        "a second integration",
-    ),
-    "strings_json": (
-        write(f"{INTEGRATION}/strings.json", "{}"),
-        f"{INTEGRATION}/strings.json",
-        "has none",
-    ),
-    "no_config_flow": (
-        delete(f"{INTEGRATION}/config_flow.py"),
-        MANIFEST,
-        "config_flow.py is not there",
-    ),
-    "undescribed_actions": (delete(SERVICES), INTEGRATION, "no services.yaml"),
-    "import": (
-        append(
-            f"{INTEGRATION}/sensor.py", "\nfrom homeassistant.components import mqtt\n"
-        ),
-        f"{INTEGRATION}/sensor.py",
-        "imports from the integration mqtt",
-    ),
-    "config_schema": (
-        replace(f"{INTEGRATION}/__init__.py", "CONFIG_SCHEMA", "OTHER_SCHEMA"),
-        f"{INTEGRATION}/__init__.py",
-        "without CONFIG_SCHEMA",
-    ),
     # translations
-    "text_unknown_key": (set_json(ENGLISH, "strings", to={}), ENGLISH, "strings"),
-    "text_empty": (set_json(ENGLISH, *NAME, to=""), ENGLISH, "not a text"),
-    "text_html": (set_json(ENGLISH, *NAME, to="<b>State</b>"), ENGLISH, "HTML"),
-    "text_spaces": (set_json(ENGLISH, *NAME, to="Status "), ENGLISH, "spaces"),
-    "text_url": (
-        set_json(ENGLISH, *NAME, to="See https://example.com"),
-        ENGLISH,
-        "a URL in the text",
-    ),
-    "text_reference": (
-        set_json(ENGLISH, *NAME, to="[%key:common::state::on%]"),
-        ENGLISH,
-        "refer to no others",
-    ),
-    "text_quotes": (
-        set_json(ENGLISH, "config", "abort", "x", to="No '{portal}'"),
-        ENGLISH,
-        "within single quotes",
-    ),
-    "text_placeholder": (
-        set_json(ENGLISH, "config", "abort", "x", to="No {the portal}"),
-        ENGLISH,
-        "{the portal} is not a name",
-    ),
-    "text_braces": (
-        set_json(ENGLISH, "config", "abort", "x", to="No {portal"),
-        ENGLISH,
-        "braces that do not match",
-    ),
-    "state_placeholder": (
-        set_json(ENGLISH, *STATUS, "state", "x", to="{a}"),
-        ENGLISH,
-        "no placeholder is filled in here",
-    ),
-    "text_key": (
-        set_json(ENGLISH, "entity", "sensor", "Bad__key", to={"name": "Bad"}),
-        ENGLISH,
-        "a key has a-z",
-    ),
-    "title_case": (
-        set_json(ENGLISH, *NAME, to="Line Status"),
-        ENGLISH,
-        "not in sentence case: write status",
-    ),
-    "small_letter": (
-        set_json(ENGLISH, *NAME, to="status"),
-        ENGLISH,
-        "begins with a small letter",
-    ),
-    "lone_description": (
-        set_json(
-            ENGLISH, "config", "step", "user", "data_description", "other", to="Text"
-        ),
-        ENGLISH,
-        "describes other, which it lacks",
-    ),
-    "issue_without_text": (
-        set_json(ENGLISH, "issues", "x", to={"title": "Title"}),
-        ENGLISH,
-        "issues.x",
-    ),
-    "translation_missing": (
-        german(*NAME, to=None),
-        f"{INTEGRATION}/translations/xx.json",
-        "entity.sensor.status.name is missing",
-    ),
-    "translation_extra": (
-        german("config", "abort", "x", to="Nein"),
-        f"{INTEGRATION}/translations/xx.json",
-        "config.abort.x is not in English",
-    ),
-    "translation_placeholder": (
-        german("config", "error", "cannot_connect", to="{host} schweigt"),
-        f"{INTEGRATION}/translations/xx.json",
-        "has the placeholders ['host']: use those of English: ['portal']",
-    ),
     # icons.json
     "icon_unknown": (
         set_json(ICONS, *STATUS, "default", to="mdi:phon"),
@@ -366,150 +178,8 @@ BROKEN: dict[str, tuple[Break, str, str]] = {
         "entity.sensor.status has no state fine",
     ),
     # services.yaml
-    "action_broken": (write(SERVICES, "a: ["), SERVICES, "not valid YAML"),
-    "action_selector": (
-        replace(SERVICES, "multiple: true", "multipel: true"),
-        SERVICES,
-        ACTION,
-    ),
-    "action_without_icon": (
-        set_json(ICONS, "services", ACTION, to=None),
-        ICONS,
-        f"the action {ACTION} has no icon",
-    ),
-    "action_without_text": (
-        set_json(ENGLISH, "services", ACTION, to=None),
-        ENGLISH,
-        f"the action {ACTION} has no name",
-    ),
-    "action_unknown": (
-        set_json(ICONS, "services", "other", to={"service": "mdi:phone"}),
-        ICONS,
-        "the action other is not in services.yaml",
-    ),
-    "field_without_text": (
-        set_json(ENGLISH, "services", ACTION, "fields", "reg_ids", to=None),
-        ENGLISH,
-        "fields.reg_ids is missing",
-    ),
-    "field_unknown": (
-        set_json(
-            ENGLISH,
-            *("services", ACTION, "fields", "other"),
-            to={"name": "Other", "description": "Other."},
-        ),
-        ENGLISH,
-        "fields.other is not in services.yaml",
-    ),
-    "section_without_text": (
-        append(
-            SERVICES, "    more:\n      fields:\n        a:\n          required: true\n"
-        ),
-        ENGLISH,
-        "sections.more is missing",
-    ),
-    "choices_without_text": (
-        append(
-            SERVICES,
-            "    mode:\n      selector:\n        select:\n          options: [a]\n"
-            "          translation_key: mode\n",
-        ),
-        SERVICES,
-        "the texts of mode are missing",
-    ),
     # brand
-    "image_missing": (
-        delete(f"{INTEGRATION}/brand/dark_logo.png"),
-        f"{INTEGRATION}/brand/dark_logo.png",
-        "the image is missing",
-    ),
-    "image_unknown": (
-        write(f"{INTEGRATION}/brand/icon.svg", "<svg/>"),
-        f"{INTEGRATION}/brand/icon.svg",
-        "asks for no such image",
-    ),
-    "image_no_png": (
-        write(f"{INTEGRATION}/brand/icon.png", "<svg/>"),
-        f"{INTEGRATION}/brand/icon.png",
-        "not a PNG image",
-    ),
-    "image_small": (
-        redraw("icon.png", lambda image: image.resize((128, 128))),
-        f"{INTEGRATION}/brand/icon.png",
-        "128×128 pixels: make it 256×256",
-    ),
-    "image_large": (
-        redraw("logo.png", lambda image: image.resize((900, 300))),
-        f"{INTEGRATION}/brand/logo.png",
-        "the shorter side has 300 pixels: make it 128 to 256",
-    ),
-    "image_upright": (
-        redraw("logo.png", lambda image: image.resize((200, 256))),
-        f"{INTEGRATION}/brand/logo.png",
-        "upright",
-    ),
-    "image_opaque": (
-        redraw("icon.png", lambda image: image.convert("RGB")),
-        f"{INTEGRATION}/brand/icon.png",
-        "no transparent pixel",
-    ),
-    "image_margin": (
-        redraw("icon.png", margin),
-        f"{INTEGRATION}/brand/icon.png",
-        "an empty margin",
-    ),
-    "image_not_interlaced": (
-        redraw("icon.png", lambda image: image),
-        f"{INTEGRATION}/brand/icon.png",
-        "not interlaced",
-    ),
-    "image_heavy": (
-        redraw(
-            "icon@2x.png",
-            lambda image: Image.effect_noise(image.size, 99).convert("RGBA"),
-        ),
-        f"{INTEGRATION}/brand/icon@2x.png",
-        "keep it under",
-    ),
     # quality_scale.yaml
-    "scale_gone": (delete(SCALE), SCALE, "missing"),
-    "scale_rule_missing": (write(SCALE, "rules: {}"), SCALE, "rule brands is missing"),
-    "scale_rule_unknown": (
-        write(SCALE, "rules:\n  perfection: done"),
-        SCALE,
-        "perfection is no rule",
-    ),
-    "scale_status": (
-        write(SCALE, "rules:\n  brands: almost"),
-        SCALE,
-        "rules.brands: not done, todo",
-    ),
-    "scale_exempt_without_why": (
-        write(SCALE, "rules:\n  brands:\n    status: exempt"),
-        SCALE,
-        "exempt with a comment",
-    ),
-    "scale_todo": (
-        write(SCALE, "rules:\n  brands: todo"),
-        SCALE,
-        "the manifest claims platinum",
-    ),
-    "scale_not_done": (
-        both(
-            write(SCALE, "rules:\n  diagnostics: done"),
-            delete(f"{INTEGRATION}/diagnostics.py"),
-        ),
-        f"{INTEGRATION}/diagnostics.py",
-        "diagnostics is called done",
-    ),
-    "scale_parallel_updates": (
-        both(
-            write(SCALE, "rules:\n  parallel-updates: done"),
-            write(f"{INTEGRATION}/sensor.py", ""),
-        ),
-        f"{INTEGRATION}/sensor.py",
-        "parallel-updates is called done",
-    ),
     # hacs.json and what is around it
     "hacs_key": (set_json("hacs.json", "domains", to=[]), "hacs.json", "domains"),
     "hacs_name": (

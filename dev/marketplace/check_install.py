@@ -19,7 +19,7 @@ import pytest
 
 from dev.hass import HassError, HomeAssistant, free_port, write_config
 from dev.portal import Portal
-from scripts.package import write_zip
+from dev.release import write_zip
 
 from .github import NAME, REPOSITORY_ID, TAG, TOKEN, GitHub
 

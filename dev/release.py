@@ -5,8 +5,8 @@ from pathlib import Path
 import sys
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from scripts.validation.agreement import section
-from scripts.validation.project import DOMAIN, Project
+from dev.checks.agreement import section
+from dev.checks.project import DOMAIN, Project
 
 ROOT = Path(__file__).parent.parent
 # A zip of the same files is the same bytes, whenever and wherever it is made.

@@ -37,13 +37,6 @@ def text(value: Any) -> str:
     return checked
 
 
-def fixed_text(value: Any) -> str:
-    """Accept a text where nothing can be filled in."""
-    if placeholders(text(value)):
-        raise vol.Invalid("no placeholder is filled in here")
-    return str(value)
-
-
 def placeholders(value: str) -> set[str]:
     """Return the names between braces; raise vol.Invalid where they do not match."""
     try:
