@@ -358,6 +358,24 @@ async def test_recovery_is_seen_soon(
     assert sorted(asked(portal)) == [MAIN, SALES, SUPPORT]
 
 
+@pytest.mark.parametrize("slug", ["missing_permission", "operation_time"])
+async def test_what_an_early_poll_is_refused_concerns_its_lines(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll, slug: str
+) -> None:
+    """The other lines were not asked, and stay what they are."""
+    portal.lines[MAIN].drop()
+    await wait(31)
+    await wait(6)  # the follow-up of all lines
+    portal.fault(FAULTS[slug], method=STATUS, reg_id=MAIN)
+    portal.requests.clear()
+    await wait(16)
+    assert asked(portal) == [MAIN]
+    assert portal_entity(hass, entry, "portal") == "on"
+    assert state_of(hass, "binary_sensor.sales_registration") == "on"
+    refused = STATE_UNAVAILABLE if slug == "missing_permission" else "off"
+    assert state_of(hass, REGISTRATION) == refused
+
+
 async def test_an_unsettled_line_is_asked_early(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
 ) -> None:

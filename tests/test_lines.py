@@ -161,8 +161,10 @@ def test_what_may_be_deleted() -> None:
     [
         pytest.param([], 0, False, id="nothing known"),
         pytest.param([(0, OK)], 10, False, id="registered"),
-        pytest.param([(0, FAIL)], AWAITED_SECONDS - 1, True, id="recovery awaited"),
-        pytest.param([(0, FAIL)], AWAITED_SECONDS, False, id="lost for too long"),
+        pytest.param([(500, FAIL)], AWAITED_SECONDS + 499, True, id="recovery awaited"),
+        pytest.param(
+            [(500, FAIL)], AWAITED_SECONDS + 500, False, id="lost for too long"
+        ),
         pytest.param(
             [(0, FAIL), (1000, SILENT)], AWAITED_SECONDS, False, id="and then silent"
         ),

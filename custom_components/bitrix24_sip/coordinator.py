@@ -187,6 +187,7 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
             plan.reg_ids,
             with_lines=plan.with_list,
             with_connector=plan.with_connector,
+            partial=plan.early,
             seconds=self.schedule.interval if seconds is None else seconds,
         )
         if self._shutdown_requested:  # while the answer came
@@ -197,7 +198,7 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         """Ask for further lines in a poll that was answered; an error is theirs alone."""
         seconds = began + self.schedule.interval - monotonic()
         try:
-            return await self._ask(Plan(reg_ids), seconds)
+            return await self._ask(Plan(reg_ids, early=True), seconds)
         except Bitrix24Error as error:
             return Answers(dict.fromkeys(reg_ids, error))
 

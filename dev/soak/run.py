@@ -102,6 +102,7 @@ class Soak:
         self._changes: list[tuple[str, str, float]] = []
         self._entry_id = self._poked = ""
         self._guest_id = 209000
+        self._faults: list[tuple[float, str]] = []  # when each began
 
     async def run(self, folder: Path, port: int) -> Report:
         """Run in a configuration folder; return what was counted."""
@@ -199,6 +200,7 @@ class Soak:
             kind = random.choice(kinds if random.random() < 0.75 else inner)
             if kind in inner:
                 self._report.faults[kind] += 1
+                self._faults.append((time.time(), kind))
                 await getattr(self, f"_{kind}")(hass)
             elif kind == "request":
                 await self._fault(random.choice(SLUGS), None)
@@ -212,6 +214,7 @@ class Soak:
     async def _fault(self, slug: str, reg_id: int | None) -> None:
         """Have a fault for a while: a hiccup, or longer than the grace period."""
         self._report.faults[slug] += 1
+        self._faults.append((time.time(), slug))
         method = STATUS if reg_id else None
         began = time.time()
         handle = self._portal.fault(FAULTS[slug], method=method, reg_id=reg_id)
@@ -269,7 +272,12 @@ class Soak:
         await hass.command(command, **entry, disabled_by=None)
         self._portal.command_delay = 0.0
         await self._until_loaded(hass)
-        self._portal.record.reloads.append((began, time.time()))
+        loaded = time.time()
+        self._portal.record.reloads += [
+            (began, loaded),
+            # Home Assistant reloads an entry 30 seconds after its entities were enabled.
+            (loaded + 25, loaded + 40),
+        ]
 
     async def _until_loaded(self, hass: HomeAssistant) -> None:
         """Wait until the entry is set up, which some of the faults delay."""
@@ -354,7 +362,9 @@ class Soak:
                 shown = Shown(reg_id, state, at, until)
                 reason = wrong(shown, self._portal.record, GRACE, self._interval)
                 if reason:
-                    self._report.wrong.append(f"line {reg_id}: {reason}")
+                    recent = [kind for when, kind in self._faults if when < at][-3:]
+                    sentence = f"line {reg_id}, {at:.0f}: {reason}; before: {recent}"
+                    self._report.wrong.append(sentence)
 
 
 def _memory(pid: int) -> float:

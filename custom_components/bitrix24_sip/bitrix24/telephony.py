@@ -167,6 +167,7 @@ class Telephony:
         *,
         with_lines: bool = False,
         with_connector: bool = False,
+        partial: bool = False,
         seconds: float = 60.0,
     ) -> Answers:
         """Ask all that is wanted in as few requests as the portal copes with.
@@ -174,7 +175,8 @@ class Telephony:
         One request after the other, within `seconds` altogether. Raises a Bitrix24Error
         where the portal answered nothing, or refuses all that was asked for one reason;
         otherwise what failed has its error in the answer. A time-out is the lines' own as
-        long as the portal still answers a cheap question.
+        long as the portal still answers a cheap question. partial: these are some lines
+        of several, so what is refused to them is not refused to all.
         """
         ends = monotonic() + seconds
         extras: dict[str, str] = {}
@@ -218,9 +220,9 @@ class Telephony:
                 errors |= answer.errors
         if failure and not answered:
             raise failure
-        if answered:
+        if answered and not partial:
             _raise_common_refusal(errors, results, plan.requests)
-        else:
+        elif not answered:
             results |= await self._probe(max(ends - monotonic(), SHORTEST_REQUEST))
             errors.pop("lines", None)
         errors |= {_key(reg_id): RequestTimeout() for reg_id in plan.resting}
