@@ -89,6 +89,14 @@ def test_early_polls() -> None:
     assert polled(schedule, 75, [])[0].reg_ids == LINES, "nothing is urgent any more"
 
 
+@pytest.mark.parametrize(("now", "early"), [(57.9, True), (58, False), (60, False)])
+def test_a_poll_that_is_almost_due_is_the_regular_one(now: float, early: bool) -> None:
+    """Timers are rounded to whole seconds, and come up to two seconds early."""
+    schedule = Schedule(60)
+    polled(schedule, 0, [2])
+    assert schedule.plan(now, LINES, [2], None).early is early
+
+
 @pytest.mark.parametrize("interval", [15, 16, 17])
 def test_no_early_polls_at_short_intervals(interval: int) -> None:
     """Where a regular poll comes as soon, there is none before it."""
@@ -188,6 +196,7 @@ def test_who_is_asked_early_is_asked_in_turn() -> None:
         pytest.param(HALF, 60.0, id="half"),
         pytest.param((HALF + FULL) / 2 - 1e-9, 150.0, id="between half and full"),
         pytest.param(FULL - 0.46, 60 * (1 + 3 * (1 - 0.46 / (FULL - HALF))), id="full"),
+        pytest.param(FULL - 0.45, 501.0, id="would just be full"),
         pytest.param(FULL - 0.44, 501.0, id="would be full: until some is free"),
         pytest.param(OPERATING_LIMIT, 501.0, id="used up"),
     ],
