@@ -76,7 +76,7 @@ class BatchPlanner:
 
     def size(self, seconds: float) -> int:
         """Return how many commands a batch may have in a poll of so many seconds."""
-        allowed = min(BATCH_SECONDS, seconds / 3)
+        allowed = max(0.0, min(BATCH_SECONDS, seconds / 3))
         if self.seconds_per_command * self.max_commands <= allowed:
             return self.max_commands
         return max(1, int(allowed / self.seconds_per_command))
