@@ -34,6 +34,7 @@ from custom_components.bitrix24_sip.bitrix24.errors import (
     ServerFault,
     Throttled,
     UnexpectedAnswer,
+    UnknownError,
 )
 from dev.portal import Portal
 from dev.portal.faults import (
@@ -42,6 +43,7 @@ from dev.portal.faults import (
     Cut,
     Endless,
     ErrorReply,
+    Fault,
     Hang,
     Huge,
     Redirect,
@@ -470,3 +472,22 @@ async def test_a_portal_that_repeats_the_secret(
     with pytest.raises(Bitrix24Error) as caught:
         await call(client, "profile")
     assert_untold(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (Body("<html></html>", 500, "text/html"), ServerFault),
+        (Body("<html></html>", 499, "text/html"), UnexpectedAnswer),
+        (ErrorReply("SOMETHING_NEW", "", 500), ServerFault),
+        (ErrorReply("SOMETHING_NEW", "", 499), UnknownError),
+    ],
+)
+async def test_server_errors_begin_at_500(
+    client: Bitrix24Client, portal: Portal, fault: Fault, error: type[Bitrix24Error]
+) -> None:
+    """An answer that nobody knows is the server's fault from this status on."""
+    portal.fault(fault)
+    with pytest.raises(error) as caught:
+        await call(client, "profile")
+    assert type(caught.value) is error

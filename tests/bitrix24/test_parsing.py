@@ -307,3 +307,18 @@ def test_any_error(answer: dict[str, Any], status: int) -> None:
     assert len(error.code) <= 64
     assert error.code.isascii()
     assert error.reason
+
+
+@pytest.mark.parametrize(
+    ("text", "year"),
+    [
+        ("1999-12-31 23:59:59", None),
+        ("2000-01-01 00:00:00", 2000),
+        ("2199-12-31 23:59:59", 2199),
+        ("2200-01-01 00:00:00", None),
+    ],
+)
+def test_plausible_years(text: str, year: int | None) -> None:
+    """A time outside of two centuries is a mistake, and none."""
+    time = parse_time(text)
+    assert (time and time.year) == year
