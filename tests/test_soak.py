@@ -40,6 +40,8 @@ UNSETTLED = record((0, "success"), (15, "in_progress"), (30, "wait"))
         (UNSETTLED, "on", 0.1, 35, True),
         (UNSETTLED, "off", 35, 60, True),
         (record((0, "wait")), "unknown", 0.1, 20, True),
+        (record((0, "success"), (21, "success")), "unavailable", 20.5, 21.1, True),
+        (record((0, "success"), (10, "success")), "unavailable", 20.5, 21.1, False),
         (UNSETTLED, "unknown", 30.1, 35, True),
         (record((0, "success"), (10, "wait")), "unknown", 10.1, 12, False),
         (record(), "unavailable", 1, 20, True),

@@ -62,8 +62,22 @@ class Record:
 
 
 def wrong(shown: Shown, record: Record, grace: float, interval: float) -> str | None:
-    """Return what is wrong with a state that was shown, None where it is right."""
-    before = record.up_to(shown.reg_id, shown.at + LATE / 2)
+    """Return what is wrong with a state that was shown, None where it is right.
+
+    An answer that comes in the same moment may have been seen already, or not yet.
+    """
+    reasons = [
+        _wrong_at(shown.at + shift, shown, record, grace, interval)
+        for shift in (LATE / 2, 0.0, -LATE / 2)
+    ]
+    return reasons[0] if all(reasons) else None
+
+
+def _wrong_at(
+    seen: float, shown: Shown, record: Record, grace: float, interval: float
+) -> str | None:
+    """Return what is wrong with a state, if the answers until `seen` account for it."""
+    before = record.up_to(shown.reg_id, seen)
     known = [a for a in before if a.status is not None]
     settled = [a for a in before if a.status in SETTLED]
     latest = settled[-1].status if settled else None
