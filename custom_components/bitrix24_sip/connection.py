@@ -8,6 +8,7 @@ import aiohttp
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_create_clientsession
 from homeassistant.loader import async_get_integration
+from homeassistant.util.json import json_loads
 
 from .bitrix24 import Bitrix24Client, Telephony, Webhook
 from .const import DOMAIN
@@ -46,4 +47,8 @@ async def _async_client(
 ) -> Bitrix24Client:
     integration = await async_get_integration(hass, DOMAIN)
     user_agent = f"HomeAssistant-Bitrix24SIP/{integration.version}"
-    return Bitrix24Client(session, webhook, user_agent=user_agent)
+    # The session writes JSON by Home Assistant's own means; answers are read with a
+    # limit of their size, so their reader is handed in.
+    return Bitrix24Client(
+        session, webhook, user_agent=user_agent, json_loads=json_loads
+    )

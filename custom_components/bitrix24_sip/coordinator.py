@@ -79,13 +79,12 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         )
         self.schedule = Schedule(interval)
         self.last_poll: LastPoll | None = None
-        self.next_poll_in: float | None = (
-            None  # seconds, as decided after the last poll
-        )
+        # Seconds from the last poll to the next one, as decided after it.
+        self.next_poll_in: float | None = None
         self._connector: SipConnector | None = None
         self._failure: Bitrix24Error | None = None
         self._had_success = False
-        self._polled_ids: list[int] = []  # the lines that the last regular poll asked
+        self._polled_ids: list[int] = []  # all lines but those that nobody looks at
         self._without_status: frozenset[int] = frozenset()
         self._logged: set[str] = set()  # exceptions, until a poll succeeds
         self._time_limit: asyncio.Timeout | None = None

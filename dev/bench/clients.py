@@ -65,7 +65,9 @@ class Ours(Variant):
 
     def prepare(self) -> None:
         """Make the client."""
-        client = Bitrix24Client(self.session, Webhook.parse(self.webhook))
+        client = Bitrix24Client(
+            self.session, Webhook.parse(self.webhook), json_loads=orjson.loads
+        )
         self._telephony = Telephony(client)
 
     async def poll(self) -> int:

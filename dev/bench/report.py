@@ -440,7 +440,7 @@ of its own; its answers have the size and shape of real ones.
 - **Processor time** is `time.process_time` of the measuring process, all its threads \
 included; medians of 25 samples, all variants in turn within each repetition. A sample \
 of 1, 10, 50, 500 lines is the mean of 20, 10, 4, 1 polls on a connection that is open. \
-The sessions write JSON with orjson, as Home Assistant's do. All but `b24pysdk`, which has \
+JSON is written and read with orjson, as in Home Assistant. All but `b24pysdk`, which has \
 its own, use an aiohttp session of the same kind.
 - **Peak memory**: `tracemalloc`, the most that a poll has in use beyond what was there \
 before it. **Memory of a line**: `tracemalloc`, the difference of 260 and 10 lines.

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 import aiohttp
+import orjson
 import pytest
 
 from custom_components.bitrix24_sip.bitrix24 import Bitrix24Client, Telephony, Webhook
@@ -21,9 +22,11 @@ async def session(socket_enabled: None) -> AsyncGenerator[aiohttp.ClientSession]
 
 @pytest.fixture
 def client(session: aiohttp.ClientSession, portal: Portal) -> Bitrix24Client:
-    """Provide a client of the portal."""
+    """Provide a client of the portal. It reads JSON as it does in Home Assistant."""
     webhook = Webhook.parse(portal.webhook)
-    return Bitrix24Client(session, webhook, user_agent="test/1.0")
+    return Bitrix24Client(
+        session, webhook, user_agent="test/1.0", json_loads=orjson.loads
+    )
 
 
 async def call(

@@ -28,6 +28,7 @@ from homeassistant.helpers.update_coordinator import (
     DataUpdateCoordinator,
     UpdateFailed,
 )
+from homeassistant.util.json import json_loads
 
 PLATFORMS = [Platform.BINARY_SENSOR, Platform.EVENT, Platform.SENSOR]
 DOMAIN = "usual_sip"
@@ -65,6 +66,7 @@ class UsualCoordinator(DataUpdateCoordinator[UsualData]):
             Bitrix24Client(
                 async_get_clientsession(hass),
                 Webhook.parse(entry.data["webhook"]),
+                json_loads=json_loads,
             )
         )
         self.lines: dict[int, SipLine] = {}
