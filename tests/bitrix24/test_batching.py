@@ -3,12 +3,7 @@
 from freezegun.api import FrozenDateTimeFactory
 import pytest
 
-from custom_components.bitrix24_sip.bitrix24.batching import (
-    ANSWERS_TO_REJOIN,
-    FIRST_REST,
-    LONGEST_REST,
-    BatchPlanner,
-)
+from custom_components.bitrix24_sip.bitrix24.batching import BatchPlanner
 
 LINES = list(range(1, 51))
 
@@ -53,6 +48,14 @@ def test_a_slow_portal_gets_smaller_batches(planner: BatchPlanner) -> None:
     assert sizes(planner) == [50]
 
 
+def test_a_batch_takes_twenty_seconds_at_most(planner: BatchPlanner) -> None:
+    """The portal cuts a request off after 60 seconds."""
+    planner.answered(LINES, (), 50, 20.0)
+    assert sizes(planner) == [50]
+    planner.answered(LINES, (), 50, 20.5)
+    assert sizes(planner) == [48, 2]
+
+
 def test_a_short_interval_gets_smaller_batches(planner: BatchPlanner) -> None:
     """A batch stays within a third of the poll's time, too."""
     planner.answered(LINES, (), 50, 15.0)
@@ -89,7 +92,7 @@ def test_a_line_that_hangs_is_left_alone_for_longer(
             freezer.tick(30)
             waited += 30
         rests.append(waited)
-    assert rests == [FIRST_REST, 120, 240, 480, LONGEST_REST, LONGEST_REST]
+    assert rests == [60, 120, 240, 480, 600, 600]
 
 
 def test_a_line_that_hung_proves_itself_alone(
@@ -99,8 +102,8 @@ def test_a_line_that_hung_proves_itself_alone(
     planner.lost([1, 2], 2, 60.0)
     planner.answered([2], (), 1, 0.2)
     planner.lost([1], 1, 5.0)
-    freezer.tick(FIRST_REST)
-    for _ in range(ANSWERS_TO_REJOIN):
+    freezer.tick(60)
+    for _ in range(5):
         assert planner.isolated == {1}
         assert planner.plan([1, 2], 0, 60).requests == [[2], [1]]
         planner.answered([1], (), 1, 0.2)
@@ -118,7 +121,10 @@ def test_a_slow_answer_without_a_status_is_a_hang(planner: BatchPlanner) -> None
 def test_a_quick_answer_without_a_status_is_none(planner: BatchPlanner) -> None:
     """A line that is gone from the portal is answered at once."""
     planner.answered([1, 2, 3], {2}, 3, 0.4)
+    planner.answered([1, 2, 3], {2}, 3, 8.9)
     assert planner.isolated == frozenset()
+    planner.answered([1, 2, 3], {2}, 3, 9.0)
+    assert planner.isolated == {2}
 
 
 def test_what_was_not_reached_comes_first(planner: BatchPlanner) -> None:
@@ -138,7 +144,7 @@ def test_without_rests(planner: BatchPlanner, freezer: FrozenDateTimeFactory) ->
     plan = apart.plan([1, 2], 0, 60)
     assert (plan.requests, plan.resting, plan.isolated_from) == ([[2], [1]], [], 1)
     assert apart.size(60) == planner.size(60) == 10
-    for _ in range(ANSWERS_TO_REJOIN):
+    for _ in range(5):
         apart.answered([1], (), 1, 0.2)
     assert apart.isolated == frozenset()
     assert planner.isolated == {1}

@@ -221,6 +221,7 @@ def test_connector_that_is_none(result: Any) -> None:
     ("text", "status", "reason"),
     [
         ("Access denied!", 403, "missing_permission"),
+        ("Access denied!", 401, "missing_permission"),
         ("something else", 403, "missing_permission"),
         ("something else", 401, "plan_restricted"),
         ("REST is available only by subscription.", 403, "plan_restricted"),
