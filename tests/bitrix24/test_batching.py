@@ -49,11 +49,27 @@ def test_a_slow_portal_gets_smaller_batches(planner: BatchPlanner) -> None:
 
 
 def test_a_batch_takes_twenty_seconds_at_most(planner: BatchPlanner) -> None:
-    """The portal cuts a request off after 60 seconds."""
+    """The portal cuts a request off after 60 seconds, however long the interval is."""
     planner.answered(LINES, (), 50, 20.0)
-    assert sizes(planner) == [50]
+    assert len(planner.plan(LINES, 0, 600).requests) == 1
     planner.answered(LINES, (), 50, 20.5)
-    assert sizes(planner) == [48, 2]
+    assert len(planner.plan(LINES, 0, 600).requests) == 2
+
+
+def test_a_very_slow_portal_is_asked_one_by_one(planner: BatchPlanner) -> None:
+    """A request has one line at least, and no line beside commands that fill it."""
+    planner.answered([1], (), 1, 19.0)
+    assert sizes(planner, [1, 2]) == [1, 1]
+    assert sizes(planner, [1, 2], extras=2) == [0, 1, 1]
+    assert planner.size(-1) == 1
+
+
+def test_a_lost_batch_tells_how_slow_the_portal_is(planner: BatchPlanner) -> None:
+    """Only a batch does: a line that is lost alone is slow itself."""
+    planner.lost([1], 1, 60.0)
+    assert planner.size(60) == 50
+    planner.lost([1, 2], 2, 4.0)
+    assert planner.size(60) == 10
 
 
 def test_a_short_interval_gets_smaller_batches(planner: BatchPlanner) -> None:

@@ -236,6 +236,89 @@ def test_meanings_of_access_denied(text: str, status: int, reason: str) -> None:
     assert error.reason == reason
 
 
+@pytest.mark.parametrize(
+    ("answer", "status", "reason"),
+    [
+        ({"error": "ERROR_OAUTH", "error_description": "Quota"}, 200, "portal_closed"),
+        ({"error": "ERROR_OAUTH"}, 200, "invalid_webhook"),
+        ({"error": "PORTAL_BLOCKED_2"}, 200, "portal_closed"),
+        ({"error": "X", "error_description": "Rate limit"}, 200, "throttled"),
+        ({"error": "X"}, 429, "throttled"),
+        ({"error": "X"}, 430, "unknown_error"),
+        (
+            {"error": "X", "error_description": "Your current license"},
+            200,
+            "plan_restricted",
+        ),
+        ({"error": "X"}, 499, "unknown_error"),
+        ({"error": "X"}, 500, "server_error"),
+        ({"error": "12"}, 200, "server_error"),
+        ({"error_description": "broken"}, 200, "server_error"),
+    ],
+)
+def test_meanings_of_other_errors(
+    answer: dict[str, Any], status: int, reason: str
+) -> None:
+    """The code tells, then the description, then the status."""
+    error = error_of(answer, status)
+    assert error
+    assert error.reason == reason
+
+
+def test_no_error() -> None:
+    """A description beside a result is no error."""
+    assert error_of({"result": 1}) is None
+    assert error_of({"result": 1, "error_description": "broken"}) is None
+
+
+def test_text_of_an_error() -> None:
+    """An error shows its reason, and at most 64 plain characters of its code."""
+    error = error_of({"error": "a_.-é/ 1" + "x" * 80})
+    assert str(error) == f"unknown_error (a_.-1{'x' * 56})"
+    assert str(error_of({"error": ""})) == "server_error"
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [(99, None), (100, 100), ("999", 999), (1000, None), (None, None)],
+)
+def test_limits_of_the_status_code(sent: Any, read: int | None) -> None:
+    """Only what can be a SIP response code is read as one."""
+    answer = {**REGISTERED, "STATUS_CODE": sent}
+    assert parse_registration(answer, 201001).status_code == read
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"), [(-1, None), (0, 0), (999_999, 999_999), (1_000_000, None)]
+)
+def test_limits_of_the_free_minutes(sent: int, read: int | None) -> None:
+    """A number of minutes that cannot be is left out."""
+    assert parse_connector({"FREE_MINUTES": sent}).free_minutes == read
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [(0, None), ("1", 1), (2**63 - 1, 2**63 - 1), (2**63, None), (-1, None)],
+)
+def test_limits_of_a_reg_id(sent: Any, read: int | None) -> None:
+    """A REG_ID is a positive integer of 64 bits."""
+    assert parse_reg_id(sent) == read
+
+
+def test_limits_of_texts() -> None:
+    """A text is shown whole as long as it fits, and cut with a sign of it otherwise."""
+    assert clean("a" * 9 + "\n", 10) == "a" * 9
+    assert clean("a\n" + "b" * 8, 10) == "a bbbbbbbb"
+    assert clean("a" * 10, 10) == "a" * 10
+    assert clean("a" * 11, 10) == "a" * 9 + "…"
+    word = parse_registration({"STATUS_RESULT": "X" * 65}, 1).status_result
+    assert word == "x" * 63 + "…"
+    assert (
+        parse_registration({**REGISTERED, "ERROR_MESSAGE": 5}, 201001).error_message
+        == ""
+    )
+
+
 @given(json_values)
 def test_any_result(value: Any) -> None:
     """Whatever comes, the outcome is a value or the one typed error."""
