@@ -18,7 +18,7 @@ LAYERS = (
     ("lines",),
     ("schedule",),
     ("connection", "devices", "errors"),
-    ("issues",),
+    ("issues", "monitor", "poll_log"),
     ("coordinator", "forms"),
     ("entity",),
     (

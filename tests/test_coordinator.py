@@ -572,7 +572,7 @@ async def test_polls_slow_down(
     for _ in range(240):
         await wait(15)
         used = max(used, portal.operating(STATUS))
-    assert not entry.runtime_data.telephony.client.statistics.errors
+    assert not entry.runtime_data.monitor.telephony.client.statistics.errors
     assert 250 < used < 420
     assert len(asked(portal)) > 3 * 15
 
@@ -622,7 +622,7 @@ async def test_common_limit_inside_a_batch(
     portal.operating_cost[STATUS] = 200.0
     await poll()
     portal.operating_limit = 100.0
-    entry.runtime_data.telephony.client.operating.clear()
+    entry.runtime_data.monitor.telephony.client.operating.clear()
     await entry.runtime_data.async_refresh()
     assert portal_entity(hass, entry, "portal") == "off"
     assert entry.runtime_data.last_exception.retry_after == 60

@@ -131,14 +131,14 @@ async def test_a_line_that_rests_is_asked(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
 ) -> None:
     """The action asks the portal, always; polls go on as they were planned."""
-    planner = entry.runtime_data.telephony.planner
+    planner = entry.runtime_data.monitor.telephony.planner
     planner.lost([MAIN], 1, 30.0)
     planner.lost([MAIN], 1, 30.0)  # it hung on its own, too, and rests for a minute
-    statistics = asdict(entry.runtime_data.telephony.client.statistics)
+    statistics = asdict(entry.runtime_data.monitor.telephony.client.statistics)
     portal.requests.clear()
     assert (await ask(hass, entry.entry_id, reg_ids=[MAIN]))[str(MAIN)]["registered"]
     assert asked(portal) == [MAIN]
-    assert asdict(entry.runtime_data.telephony.client.statistics) == statistics
+    assert asdict(entry.runtime_data.monitor.telephony.client.statistics) == statistics
     portal.requests.clear()
     await wait(31)
     assert asked(portal) == [SALES, SUPPORT]

@@ -116,7 +116,7 @@ async def test_options_are_the_same(
         "find_lines": True,
         "reg_ids": [201020],
     }
-    assert upgraded.runtime_data.schedule.interval == 120
+    assert upgraded.runtime_data.monitor.schedule.interval == 120
 
 
 def _attributes(hass: HomeAssistant, entity_id: str) -> dict[str, Any]:

@@ -91,7 +91,7 @@ async def async_remove_config_entry_device(
     if reg_id is None or entry.state is not ConfigEntryState.LOADED:
         return False  # nothing is known of the lines of a portal that is not loaded
     coordinator = entry.runtime_data
-    if not coordinator.roster.may_be_deleted(reg_id):
+    if not coordinator.monitor.roster.may_be_deleted(reg_id):
         return False
     coordinator.async_forget(reg_id)
     return True

@@ -56,15 +56,15 @@ async def async_get_device_diagnostics(
 
 def _portal(coordinator: Bitrix24SipCoordinator) -> dict[str, Any]:
     """Return what is known of the portal and of the polls."""
-    telephony = coordinator.telephony
+    monitor, telephony = coordinator.monitor, coordinator.monitor.telephony
     client = telephony.client
     data = coordinator.data
     return {
         "scheme": client.webhook.base.partition(":")[0],
         "error": data.error and {"reason": data.error.reason, "code": data.error.code},
         "connector": data.connector and asdict(data.connector),
-        "last_poll": coordinator.last_poll and asdict(coordinator.last_poll),
-        "next_poll_after_seconds": coordinator.next_poll_in,
+        "last_poll": asdict(monitor.last_poll),
+        "next_poll_after_seconds": monitor.next_poll_in,
         "statistics": {
             "requests": client.statistics.requests,
             "commands": client.statistics.commands,
@@ -76,7 +76,7 @@ def _portal(coordinator: Bitrix24SipCoordinator) -> dict[str, Any]:
             for method, used in client.operating.items()
         },
         "batch": {
-            "size": telephony.planner.size(coordinator.schedule.interval),
+            "size": telephony.planner.size(monitor.schedule.interval),
             "seconds_per_command": round(telephony.planner.seconds_per_command, 3),
             "asked_apart": len(telephony.planner.isolated),
         },
@@ -103,8 +103,8 @@ def _line(
     return {
         "line": number,
         "has_title": bool(state.line.title),
-        "listed": coordinator.roster.listed is not None
-        and reg_id in coordinator.roster.listed,
+        "listed": coordinator.monitor.roster.listed is not None
+        and reg_id in coordinator.monitor.roster.listed,
         "connected": state.connected,
         "registration": async_redact_data(registration, _REDACTED),
     }

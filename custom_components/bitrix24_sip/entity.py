@@ -132,7 +132,7 @@ class PortalEntity[ValueT](Bitrix24SipEntity[ValueT]):
         entry = coordinator.config_entry
         self._attr_unique_id = f"{entry.entry_id}_{description.key}"
         self._attr_device_info = portal_device_info(
-            entry.entry_id, entry.title, coordinator.telephony.client.webhook
+            entry.entry_id, entry.title, coordinator.webhook
         )
 
     @override

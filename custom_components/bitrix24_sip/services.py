@@ -58,9 +58,9 @@ async def _get_registration_status(call: ServiceCall) -> ServiceResponse:
     )
     coordinator = entry.runtime_data
     lines = coordinator.data.lines
-    host = coordinator.telephony.client.webhook.host
+    host = coordinator.webhook.host
     try:
-        answers = await coordinator.telephony.ask_now(
+        answers = await coordinator.monitor.telephony.ask_now(
             call.data.get(CONF_REG_IDS) or list(lines)
         )
     except Bitrix24Error as error:

@@ -78,7 +78,7 @@ async def _processor(lines: int, repetitions: int) -> dict[str, dict[str, list[f
                     if changed:
                         await portals.do("change", lines=changed)
                     seconds[domain][what].append(await processor_seconds(act))
-                poll = partial(entry.runtime_data.telephony.poll, reg_ids)
+                poll = partial(entry.runtime_data.monitor.telephony.poll, reg_ids)
                 seconds[domain]["client"].append(await processor_seconds(poll))
     return seconds
 
