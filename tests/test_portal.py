@@ -1,6 +1,9 @@
 """The simulated portal keeps the rules of Bitrix24's REST API."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from pathlib import Path
+import sys
 from typing import Any
 
 import aiohttp
@@ -287,3 +290,20 @@ async def test_what_is_counted(ask: Ask, portal: Portal) -> None:
     assert [request.method for request in portal.requests] == ["batch", "scope"]
     assert portal.commands("scope") == 3
     assert portal.max_concurrent == 1
+
+
+async def test_alone(ask: Ask) -> None:
+    """`python -m dev.portal` starts a portal, and prints its webhook first."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "dev.portal", "--lines", "2"),
+        cwd=Path(__file__).parents[1],
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert process.stdout
+        webhook = (await process.stdout.readline()).decode().strip()
+        _, body = await ask("voximplant.line.get", base=webhook)
+    finally:
+        process.terminate()
+        await process.wait()
+    assert body["result"] == {"reg201001": "Line 1", "reg201002": "Line 2"}

@@ -114,6 +114,40 @@ type Fault = (
 )
 
 
+@dataclass(slots=True)
+class ActiveFault:
+    """A fault that is switched on: for all requests, or for one method or line.
+
+    times: how often it applies; skip: how many requests it lets pass first.
+    """
+
+    fault: Fault
+    method: str | None
+    reg_id: int | None
+    times: int | None
+    skip: int
+    _clear: Callable[[ActiveFault], None]
+    hits: int = 0
+
+    def clear(self) -> None:
+        """Switch it off."""
+        self._clear(self)
+
+    def applies(self, method: str, reg_id: int | None) -> bool:
+        """Return whether it applies to a call, and count that."""
+        if self.method not in (None, method):
+            return False
+        if self.reg_id is not None and self.reg_id != reg_id:
+            return False
+        if self.skip:
+            self.skip -= 1
+            return False
+        if self.times is not None and self.hits >= self.times:
+            return False
+        self.hits += 1
+        return True
+
+
 def _page(title: str) -> str:
     return f"<html><head><title>{title}</title></head><body></body></html>"
 
@@ -231,11 +265,4 @@ FAULTS: Final[Mapping[str, Fault]] = {
     "redirect_to_http": Redirect("http://acme-new.bitrix24.test{path}"),
     "redirect_nowhere": Redirect(""),
     "redirect_nonsense": Redirect("https://[::1/rest/"),
-}
-
-# These take real time, or a lot of memory, and are tried apart from the others.
-SLOW_FAULTS: Final[Mapping[str, Fault]] = {
-    "hang": Hang(),
-    "endless": Endless(),
-    "huge": Huge(500 * 1024 * 1024),
 }

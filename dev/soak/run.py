@@ -8,15 +8,16 @@ from pathlib import Path
 from random import Random
 import re
 import time
-from typing import Any, Final, override
+from typing import Any, Final
 
 import aiohttp
 
 from dev.demo.entities import REGISTRATION, portal_of
 from dev.hass import HassError, HomeAssistant
 from dev.outcomes import AT_ONCE, MATRIX, REAUTH
-from dev.portal import Portal
+from dev.portal import METHODS, Portal
 from dev.portal.faults import FAULTS, Result
+from dev.portal.state import PortalState
 
 from .judge import Answer, Record, Shown, wrong
 
@@ -36,14 +37,15 @@ class WitnessedPortal(Portal):
     def __init__(self) -> None:
         """Begin with nothing answered."""
         super().__init__(operating_limit=None)
+        self.methods = {**METHODS, STATUS: self._status}
         self.record = Record()
 
-    @override
-    async def _sip_status(self, params: dict[str, Any]) -> Any:
+    async def _status(self, portal: PortalState, params: dict[str, Any]) -> Any:
+        """Answer as every portal does, and keep the answer."""
         reg_id = int(params["REG_ID"])
         status: str | None = None
         try:
-            answer = await super()._sip_status(params)
+            answer = await METHODS[STATUS](portal, params)
             status = answer["STATUS_RESULT"]
         finally:
             answers = self.record.answers.setdefault(reg_id, [])
