@@ -13,12 +13,13 @@ LIBRARY = sorted((INTEGRATION / "bitrix24").glob("*.py"))
 # From the inside out: a module imports from its own layer and from those before it.
 LAYERS = (
     ("bitrix24", "const"),
-    ("state", "update_order"),
+    ("options", "state", "update_order"),
     ("grace",),
     ("lines",),
     ("schedule",),
     ("connection", "devices", "errors"),
     ("issues", "monitor", "poll_log"),
+    ("display",),
     ("coordinator", "forms"),
     ("entity",),
     (

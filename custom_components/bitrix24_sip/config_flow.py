@@ -46,6 +46,7 @@ from .const import (
 from .coordinator import Bitrix24SipConfigEntry
 from .devices import reg_id_of
 from .forms import Form, duration
+from .options import Options
 
 _ADVANCED = "advanced"
 _EXAMPLE = "https://example.bitrix24.com/rest/1/abcdefghij012345/"
@@ -296,7 +297,7 @@ class Bitrix24SipConfigFlow(ConfigFlow, domain=DOMAIN):
             dr.async_get(self.hass), entry.entry_id
         )
         found = {reg_id_of(device, entry.entry_id) for device in devices}
-        return {r for r in found if r} | set(entry.options.get(CONF_REG_IDS, ()))
+        return {r for r in found if r} | {*Options.of(entry.options).reg_ids}
 
     def _moved(self, old: Webhook, webhook: Webhook) -> ConfigFlowResult:
         """Store the webhook; title and unique id go along with the address."""
@@ -337,7 +338,7 @@ class Bitrix24SipOptionsFlow(OptionsFlowWithReload):
         entry = self.config_entry
         webhook = Webhook.parse(entry.data[CONF_WEBHOOK])
         form = Form(portal=webhook.host)
-        stored = entry.options.get(CONF_REG_IDS, [])
+        options = Options.of(entry.options)
         if user_input is not None:
             with form.fail_safe():
                 interval = form.seconds(
@@ -356,7 +357,7 @@ class Bitrix24SipOptionsFlow(OptionsFlowWithReload):
                     self.hass, webhook, entry.data[CONF_VERIFY_SSL]
                 ) as telephony:
                     reg_ids = await form.reg_ids(
-                        telephony, user_input[CONF_REG_IDS], frozenset(stored)
+                        telephony, user_input[CONF_REG_IDS], frozenset(options.reg_ids)
                     )
                 if not (form.errors or reg_ids or user_input[CONF_FIND_LINES]):
                     form.fail(CONF_REG_IDS, "no_lines")
@@ -370,14 +371,10 @@ class Bitrix24SipOptionsFlow(OptionsFlowWithReload):
                         }
                     )
         shown = user_input or {
-            **entry.options,
-            CONF_SCAN_INTERVAL: duration(
-                entry.options.get(CONF_SCAN_INTERVAL, DEFAULT_SCAN_INTERVAL)
-            ),
-            CONF_GRACE_PERIOD: duration(
-                entry.options.get(CONF_GRACE_PERIOD, DEFAULT_GRACE_PERIOD)
-            ),
-            CONF_REG_IDS: [str(reg_id) for reg_id in stored],
+            CONF_SCAN_INTERVAL: duration(options.scan_interval),
+            CONF_GRACE_PERIOD: duration(options.grace_period),
+            CONF_FIND_LINES: options.find_lines,
+            CONF_REG_IDS: [str(reg_id) for reg_id in options.reg_ids],
         }
         return self.async_show_form(
             step_id="init",

@@ -5,33 +5,25 @@ whatever exception it ends with, the lines follow the grace period.
 """
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import timedelta
 from time import monotonic
 from typing import override
 
 from homeassistant.config_entries import ConfigEntry
-from homeassistant.const import CONF_SCAN_INTERVAL
-from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
-from homeassistant.helpers.event import async_call_later
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 from homeassistant.util import dt as dt_util
 
 from .bitrix24 import Bitrix24Error, Telephony
-from .const import (
-    CONF_FIND_LINES,
-    CONF_GRACE_PERIOD,
-    CONF_REG_IDS,
-    DEFAULT_GRACE_PERIOD,
-    DEFAULT_SCAN_INTERVAL,
-    LOGGER,
-)
-from .devices import remove_line, rename_line, restore_lines
+from .const import LOGGER
+from .devices import restore_lines, update_devices
+from .display import Display
 from .errors import UnexpectedError, update_error
 from .issues import async_update_issues
-from .lines import ListChanges, Roster
+from .lines import ListChanges
 from .monitor import PortalMonitor
+from .options import Options
 from .poll_log import PollLog
-from .schedule import Schedule
 from .state import LastPoll, PortalState
 from .update_order import place_of
 
@@ -52,29 +44,22 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         self, hass: HomeAssistant, entry: Bitrix24SipConfigEntry, telephony: Telephony
     ) -> None:
         """Take the telephony of the portal, and the entry's options."""
-        options = entry.options
-        interval: int = options.get(CONF_SCAN_INTERVAL, DEFAULT_SCAN_INTERVAL)
+        options = Options.of(entry.options)
         super().__init__(
             hass,
             LOGGER,
             config_entry=entry,
             name=entry.title,
-            update_interval=timedelta(seconds=interval),
+            update_interval=timedelta(seconds=options.scan_interval),
             always_update=False,
         )
-        self.data = PortalState()
-        roster = Roster(
-            grace=options.get(CONF_GRACE_PERIOD, DEFAULT_GRACE_PERIOD),
-            find_lines=options.get(CONF_FIND_LINES, True),
-            manual=options.get(CONF_REG_IDS, ()),
-        )
-        schedule = Schedule(interval)
-        self.monitor = PortalMonitor(telephony, roster, schedule, self._list_changed)
+        self.monitor = PortalMonitor(telephony, options, self._list_changed)
         self.webhook = telephony.client.webhook
         self._log = PollLog(self.name, self.webhook)
+        self.display = Display(hass, self.monitor, self._log, self._state_changed)
+        self.data = self.display.state
         self._had_success = False
         self._time_limit: asyncio.Timeout | None = None
-        self._cancel_next_change: CALLBACK_TYPE | None = None
 
     @override
     async def _async_setup(self) -> None:
@@ -87,7 +72,7 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         await super().async_shutdown()
         self.monitor.closed = True
         self.update_interval = None
-        self._show_again_in(None)
+        self.display.close()
         if self._time_limit and not self._time_limit.expired():
             self._time_limit.reschedule(self.hass.loop.time())
 
@@ -114,8 +99,8 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
     def async_forget(self, reg_id: int) -> None:
         """Forget a line whose device a user deletes."""
         self.monitor.roster.remove(reg_id)
-        self._show()
-        self.async_update_listeners()
+        self.display.update()
+        self._state_changed()
 
     @override
     async def _async_update_data(self) -> PortalState:
@@ -138,15 +123,15 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         finally:
             self._time_limit = None
             poll.seconds = monotonic() - began
-        return self.data
+        return self.display.state
 
     def _succeeded(self) -> None:
         """Show what a poll brought, and plan the next one."""
-        self._show()
-        if self.data.error is None:
+        self.display.update()
+        if self.display.state.error is None:
             self._log.succeeded()
         errors = self.monitor.roster.errors(self.monitor.polled_ids)
-        self._log.status_changes(errors, self.data.lines.keys())
+        self._log.status_changes(errors, self.display.state.lines.keys())
         self._update_issues(None)
         self._had_success = True
         assert self.monitor.next_poll_in is not None
@@ -164,10 +149,10 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         try:
             self.monitor.failed(error)
             self._update_issues(error)
-            self._show()
+            self.display.update()
         except Exception as second:  # noqa: BLE001 - whatever it is, fail safe
             self._log.unexpected("unexpected error after a failed poll", second)
-            self.data = self.data.blind(error)
+            self.display.blind(error)
         if not self._had_success:
             # Home Assistant itself tries set-up again, and only what the portal said
             # keeps it from that.
@@ -176,44 +161,21 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         if began_failing and error is exception:
             self._log.failed(failure)
         self.last_update_success = False  # logged already, so not by the base class
-        self.async_update_listeners()
+        self._state_changed()
         return failure
 
-    def _show(self) -> None:
-        """Show what is known now; nothing is known if that itself fails."""
-        try:
-            self.data, seconds = self.monitor.snapshot()
-            self._show_again_in(seconds)
-        except Exception as exception:  # noqa: BLE001 - whatever it is, fail safe
-            self._log.unexpected("unexpected error while updating the lines", exception)
-            self.data = self.data.blind(UnexpectedError())
-
-    def _show_again_in(self, seconds: float | None) -> None:
-        """Show what is known again after so many seconds, even if no poll is due then."""
-        if self._cancel_next_change:
-            self._cancel_next_change()
-            self._cancel_next_change = None
-        if seconds is not None:
-            job = HassJob(self._grace_period_ended, cancel_on_shutdown=True)
-            self._cancel_next_change = async_call_later(self.hass, seconds, job)
-
     @callback
-    def _grace_period_ended(self, _now: datetime) -> None:
-        """Show what is left of a line's state when its grace period is over."""
-        self._cancel_next_change = None
-        self._show()
+    def _state_changed(self) -> None:
+        """Have the entities read the state that is shown now."""
+        self.data = self.display.state
         self.async_update_listeners()
 
     def _list_changed(self, changes: ListChanges) -> None:
-        """Have the devices that the portal's list says."""
-        entry_id = self.config_entry.entry_id
-        for line in changes.renamed:
-            rename_line(self.hass, entry_id, line)
-        for reg_id in changes.gone:
-            remove_line(self.hass, entry_id, reg_id)
-            self._log.gone(reg_id)
+        """Update the devices to the portal's list."""
+        update_devices(self.hass, self.config_entry.entry_id, changes)
+        self._log.gone(changes.gone)
 
     def _update_issues(self, error: Bitrix24Error | None) -> None:
-        """Have the repair issues that there is a reason for."""
+        """Create and delete repair issues. error: of the last poll."""
         entry_id, connector = self.config_entry.entry_id, self.monitor.connector
         async_update_issues(self.hass, entry_id, self.webhook, error, connector)

@@ -6,7 +6,7 @@ from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 
 from .bitrix24 import SipLine, Webhook
 from .const import DOMAIN
-from .lines import Roster
+from .lines import ListChanges, Roster
 
 _MANUFACTURER = "Bitrix24"
 
@@ -84,13 +84,15 @@ def restore_lines(hass: HomeAssistant, entry_id: str, roster: Roster) -> None:
         roster.restore(reg_id, device.name or "", disabled=disabled)
 
 
-def rename_line(hass: HomeAssistant, entry_id: str, line: SipLine) -> None:
-    """Give a line's device the title that the line has on the portal now."""
-    if line.title and (device := line_device(hass, entry_id, line.reg_id)):
-        dr.async_get(hass).async_update_device(device.id, name=line.title)
+def update_devices(hass: HomeAssistant, entry_id: str, changes: ListChanges) -> None:
+    """Rename the devices of renamed lines; remove those of lines that are gone.
 
-
-def remove_line(hass: HomeAssistant, entry_id: str, reg_id: int) -> None:
-    """Remove a line's device, and with it the line's entities."""
-    if device := line_device(hass, entry_id, reg_id):
-        dr.async_get(hass).async_remove_device(device.id)
+    With a device go its entities.
+    """
+    registry = dr.async_get(hass)
+    for line in changes.renamed:
+        if line.title and (device := line_device(hass, entry_id, line.reg_id)):
+            registry.async_update_device(device.id, name=line.title)
+    for reg_id in changes.gone:
+        if device := line_device(hass, entry_id, reg_id):
+            registry.async_remove_device(device.id)

@@ -1,7 +1,7 @@
 """The monitor of one portal: asks what is due, and keeps what the answers say.
 
 It puts together `schedule` (when to ask, and which lines), `telephony` (how to ask), and
-`lines` (what an answer does to a line). There is no Home Assistant in here.
+`lines` (what an answer does to a line). It knows nothing of Home Assistant.
 """
 
 from collections.abc import Callable, Collection
@@ -18,6 +18,7 @@ from .bitrix24 import (
 )
 from .bitrix24.telephony import STATUS_METHOD
 from .lines import ListChanges, Roster
+from .options import Options
 from .schedule import Plan, Schedule
 from .state import LastPoll, PortalState
 
@@ -35,14 +36,17 @@ class PortalMonitor:
     def __init__(
         self,
         telephony: Telephony,
-        roster: Roster,
-        schedule: Schedule,
+        options: Options,
         list_changed: Callable[[ListChanges], None],
     ) -> None:
-        """Take the parts, and what to call when the portal's list has changed."""
+        """Take what to ask, the options, and what to call when the list has changed."""
         self.telephony = telephony
-        self.roster = roster
-        self.schedule = schedule
+        self.roster = Roster(
+            grace=options.grace_period,
+            find_lines=options.find_lines,
+            manual=options.reg_ids,
+        )
+        self.schedule = Schedule(options.scan_interval)
         # Seconds from the last poll to the next one, as decided after it.
         self.next_poll_in: float | None = None
         self.connector: SipConnector | None = None

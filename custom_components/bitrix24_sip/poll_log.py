@@ -1,6 +1,6 @@
 """What the log says about the polls of one portal: each change once, not each poll."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from .bitrix24 import Bitrix24Error, Webhook
 from .const import LOGGER
@@ -31,9 +31,10 @@ class PollLog:
         """Have exceptions logged again."""
         self._unexpected.clear()
 
-    def gone(self, reg_id: int) -> None:
-        """Log that the portal no longer has a line."""
-        LOGGER.info("%s: the portal no longer has line %s", self._name, reg_id)
+    def gone(self, reg_ids: Iterable[int]) -> None:
+        """Log that the portal no longer has these lines."""
+        for reg_id in reg_ids:
+            LOGGER.info("%s: the portal no longer has line %s", self._name, reg_id)
 
     def status_changes(
         self, errors: Mapping[int, Bitrix24Error], lines: Collection[int]
