@@ -1,14 +1,24 @@
-"""What the documents say of faults is what the table of the tests says."""
+"""What the documents say is what the code and the tables of the tests say."""
 
+from collections.abc import Callable
 import json
 from pathlib import Path
 import re
 
 import pytest
 
+from custom_components.bitrix24_sip.bitrix24.sip_codes import (
+    EXPLANATIONS,
+    SIP_CODES,
+    Cause,
+)
 from dev.outcomes import AT_ONCE, BRIDGED, MATRIX, REAUTH
 
 ROOT = Path(__file__).parents[1]
+WORDS = json.loads(
+    (ROOT / "custom_components/bitrix24_sip/translations/en.json").read_text()
+)
+SIP_CODES_DOCUMENT = ROOT / "docs" / "sip-codes.md"
 TROUBLESHOOTING = ROOT / "docs" / "troubleshooting.md"
 ADDRESS = "https://github.com/bitrix24-sip/ha-bitrix24-sip"
 
@@ -21,27 +31,62 @@ EFFECTS = {
 
 def faults_table() -> str:
     """Return the table of errors, from the matrix and the English sentences."""
-    words = json.loads(
-        (ROOT / "custom_components/bitrix24_sip/translations/en.json").read_text()
-    )
     rows = ["| error | the lines | what the form says |", "| --- | --- | --- |"]
     effects = {row.reason: row.poll for row in MATRIX.values()}
     effects["insecure_connection"] = BRIDGED
     effects["registration_not_found"] = BRIDGED
     for reason in sorted(effects):
-        sentence = re.sub(r"\{(\w+)\}", r"*\1*", words["config"]["error"][reason])
+        sentence = re.sub(r"\{(\w+)\}", r"*\1*", WORDS["config"]["error"][reason])
         rows.append(f"| `{reason}` | {EFFECTS[effects[reason]]} | {sentence} |")
     return "\n".join(rows)
 
 
-def test_troubleshooting_has_the_table() -> None:
-    """The table in the documentation is made of the rows of the test."""
-    text = TROUBLESHOOTING.read_text()
+def codes_table() -> str:
+    """Return the table of SIP codes."""
+    rows = ["| code | text | cause | in practice |", "| --- | --- | --- | --- |"]
+    names = cause_names()
+    for row in SIP_CODES:
+        text = row.text if row.source == "RFC 3261" else f"{row.text} ({row.source})"
+        rows.append(f"| {row.code} | {text} | {names[row.cause]} | {row.in_practice} |")
+    return "\n".join(rows)
+
+
+def causes_table() -> str:
+    """Return the table of causes."""
+    rows = [
+        "| cause | in automations | what it means | what to do |",
+        "| --- | --- | --- | --- |",
+    ]
+    for cause, name in cause_names().items():
+        says, remedy = EXPLANATIONS[cause]
+        rows.append(f"| {name} | `{cause}` | {says} | {remedy} |")
+    return "\n".join(rows)
+
+
+def cause_names() -> dict[Cause, str]:
+    """Return the causes as an English Home Assistant shows them."""
+    status = WORDS["entity"]["sensor"]["status"]
+    names = status["state_attributes"]["cause"]["state"]
+    return {cause: names[cause] for cause in Cause}
+
+
+@pytest.mark.parametrize(
+    ("document", "name", "table"),
+    [
+        (TROUBLESHOOTING, "faults", faults_table),
+        (SIP_CODES_DOCUMENT, "codes", codes_table),
+        (SIP_CODES_DOCUMENT, "causes", causes_table),
+    ],
+)
+def test_tables(document: Path, name: str, table: Callable[[], str]) -> None:
+    """The tables in the documents are made of what the code has."""
     match = re.search(
-        r"<!-- faults:begin -->\n(.*)\n<!-- faults:end -->", text, re.DOTALL
+        rf"<!-- {name}:begin -->\n(.*)\n<!-- {name}:end -->",
+        document.read_text(),
+        re.DOTALL,
     )
     assert match
-    assert match[1] == faults_table(), f"put this there:\n{faults_table()}"
+    assert match[1] == table(), f"put this there:\n{table()}"
 
 
 @pytest.mark.parametrize(

@@ -159,3 +159,35 @@ async def test_timestamps(
     assert (
         state_of(hass, "sensor.main_line_last_updated") == "2026-10-25T01:30:00+00:00"
     )
+
+
+async def test_the_cause(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll
+) -> None:
+    """The status says why a line is not registered, as long as it is not."""
+
+    def cause() -> str | None:
+        state = hass.states.get("sensor.main_line_status")
+        assert state is not None
+        return state.attributes.get("cause")
+
+    assert cause() is None
+    portal.lines[MAIN].drop(403, "Forbidden")
+    await poll()
+    assert cause() == "forbidden"
+    portal.lines[MAIN].drop(503, "Service Unavailable")
+    await poll()
+    assert cause() == "provider_unavailable"
+    portal.lines[MAIN].recover()
+    await poll()
+    assert cause() is None
+    portal.lines[MAIN].set("in_progress", None, None)
+    await poll()
+    assert state_of(hass, "sensor.main_line_status") == "in_progress"
+    assert cause() is None, "the grace period still bridges it"
+    await poll(3)
+    assert cause() == "no_answer"
+    portal.lines[MAIN].unreachable = True
+    await poll(5)
+    assert state_of(hass, "sensor.main_line_status") == "unavailable"
+    assert cause() is None

@@ -56,12 +56,14 @@ async def test_lost_and_restored(
     assert fired[0]["status"] == "error"
     assert fired[0]["status_code"] == 403
     assert fired[0]["error_message"] == "Forbidden"
+    assert fired[0]["cause"] == "forbidden"
     assert "downtime" not in fired[0]
     portal.lines[MAIN].recover()
     await wait(16)
     assert len(fired) == 2
     assert fired[1]["event_type"] == "restored"
     assert fired[1]["downtime"] == 61 + 16
+    assert "cause" not in fired[1]
     await poll(3)
     assert len(fired) == 2
 
@@ -118,9 +120,8 @@ async def test_in_progress_for_too_long(
     portal.lines[MAIN].set("in_progress", None, None)
     await poll()
     await wait(121)
-    assert [(event["event_type"], event["status"]) for event in fired] == [
-        ("lost", "in_progress")
-    ]
+    assert [event["event_type"] for event in fired] == ["lost"]
+    assert (fired[0]["status"], fired[0]["cause"]) == ("in_progress", "no_answer")
 
 
 async def test_none_at_start_or_reload(

@@ -17,7 +17,7 @@ from pytest_homeassistant_custom_component.common import get_system_health_info
 
 import custom_components.bitrix24_sip as integration
 from custom_components.bitrix24_sip import issues
-from custom_components.bitrix24_sip.bitrix24 import Bitrix24Error
+from custom_components.bitrix24_sip.bitrix24 import Bitrix24Error, Cause
 from custom_components.bitrix24_sip.const import DOMAIN
 from custom_components.bitrix24_sip.errors import UnexpectedError
 from dev.checks.texts import leaves, placeholders, text
@@ -451,9 +451,11 @@ async def test_attributes_of_the_event(
     usual = {"event_types", "friendly_name"}
     texts = ENGLISH["entity"]["event"]["registration_change"]["state_attributes"]
     assert texts.keys() == attributes - usual
-    # A status is the same in the event as in the sensor.
+    # A status and a cause are the same in the event as in the sensor.
     status = ENGLISH["entity"]["sensor"]["status"]
-    assert texts["status"] == status
+    assert texts["status"] == {key: status[key] for key in ("name", "state")}
+    assert texts["cause"] == status["state_attributes"]["cause"]
+    assert texts["cause"]["state"].keys() == set(Cause)
 
 
 def test_devices() -> None:

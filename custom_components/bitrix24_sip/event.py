@@ -102,4 +102,5 @@ class LineEvent(LineEntity[bool], EventEntity):
             )
         else:
             self._lost_at = now
+            attributes["cause"] = registration.cause
         self._trigger_event(RESTORED if connected else LOST, attributes)

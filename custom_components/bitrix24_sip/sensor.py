@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import override
+from typing import NamedTuple, override
 
 from homeassistant.components.sensor import (
     SensorDeviceClass,
@@ -14,7 +14,7 @@ from homeassistant.const import EntityCategory, UnitOfTime
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .bitrix24 import RegistrationStatus
+from .bitrix24 import Cause, RegistrationStatus
 from .coordinator import Bitrix24SipConfigEntry
 from .entity import (
     LineEntity,
@@ -42,6 +42,13 @@ class PortalSensorDescription(PortalEntityDescription, SensorEntityDescription):
     """A sensor of a portal."""
 
 
+class LineStatus(NamedTuple):
+    """What the sensor *Status* shows. cause: only while the line is not registered."""
+
+    status: RegistrationStatus | None
+    cause: Cause | None
+
+
 # In this order they are added, and updated: details first (see `UpdateOrder`).
 LINE = (
     LineSensorDescription(
@@ -66,13 +73,17 @@ LINE = (
         order=UpdateOrder.LINE_DETAILS,
         value_fn=lambda _, registration: registration.last_updated,
     ),
-    LineSensorDescription(
-        key="status",
-        translation_key="status",
-        device_class=SensorDeviceClass.ENUM,
-        options=[status.value for status in RegistrationStatus],
-        order=UpdateOrder.LINE_STATUS,
-        value_fn=lambda _, registration: registration.status,
+)
+
+STATUS = LineSensorDescription(
+    key="status",
+    translation_key="status",
+    device_class=SensorDeviceClass.ENUM,
+    options=[status.value for status in RegistrationStatus],
+    order=UpdateOrder.LINE_STATUS,
+    value_fn=lambda state, registration: LineStatus(
+        registration.status,
+        registration.cause if state.connected is False else None,
     ),
 )
 
@@ -134,6 +145,7 @@ async def async_setup_entry(
         for description in PORTAL
     )
     add_line_entities(entry, async_add_entities, LineSensor, *LINE)
+    add_line_entities(entry, async_add_entities, StatusSensor, STATUS)
 
 
 class PortalSensor(PortalEntity[SensorValue], SensorEntity):
@@ -158,3 +170,23 @@ class LineSensor(LineEntity[SensorValue], SensorEntity):
     def native_value(self) -> SensorValue | None:
         """Return the value."""
         return self._shown[1]
+
+
+class StatusSensor(LineEntity[LineStatus], SensorEntity):
+    """What the portal says of a line, and why it is not registered."""
+
+    entity_description: LineSensorDescription
+
+    @property
+    @override
+    def native_value(self) -> RegistrationStatus | None:
+        """Return the status."""
+        shown = self._shown[1]
+        return shown and shown.status
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, str] | None:
+        """Return the cause, where there is one."""
+        shown = self._shown[1]
+        return {"cause": shown.cause} if shown and shown.cause else None

@@ -5,6 +5,7 @@ Knows nothing of Home Assistant; needs aiohttp and the standard library only.
 
 from .client import BatchAnswer, Bitrix24Client, OperatingTime
 from .errors import Bitrix24Error, PermanentError, TransientError
+from .sip_codes import Cause
 from .telephony import (
     Answers,
     RegistrationStatus,
@@ -20,6 +21,7 @@ __all__ = [
     "BatchAnswer",
     "Bitrix24Client",
     "Bitrix24Error",
+    "Cause",
     "InvalidWebhookUrl",
     "OperatingTime",
     "PermanentError",

@@ -27,6 +27,7 @@ from .errors import (
     Throttled,
     UnexpectedAnswer,
 )
+from .sip_codes import Cause, cause_of
 
 SCOPE = "telephony"
 STATUS_METHOD = "voximplant.sip.status"
@@ -92,6 +93,13 @@ class SipRegistration:
     def settled(self) -> bool:
         """Whether this is the portal's final word, rather than a passing state."""
         return self.registered or self.status_result == RegistrationStatus.ERROR
+
+    @property
+    def cause(self) -> Cause | None:
+        """Why the line is not registered, None where it is."""
+        if self.registered:
+            return None
+        return cause_of(self.status_code, self.error_message, settled=self.settled)
 
 
 @dataclass(frozen=True, slots=True)
