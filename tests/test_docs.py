@@ -31,7 +31,7 @@ EFFECTS = {
 
 def faults_table() -> str:
     """Return the table of errors, from the matrix and the English sentences."""
-    rows = ["| error | the lines | what the form says |", "| --- | --- | --- |"]
+    rows = ["| error | the lines | the message |", "| --- | --- | --- |"]
     effects = {row.reason: row.poll for row in MATRIX.values()}
     effects["insecure_connection"] = BRIDGED
     effects["registration_not_found"] = BRIDGED

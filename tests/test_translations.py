@@ -154,10 +154,13 @@ def runs(value: str) -> set[str]:
 
 
 def agreement(_: str, texts: Texts) -> Iterator[str]:
-    """Find errors that are said in another way in the options than in the set-up."""
-    for reason, message in texts["options"]["error"].items():
-        if message != texts["config"]["error"].get(reason, message):
-            yield f"{reason} has two wordings"
+    """Find errors that have one sentence in a form, and another one elsewhere."""
+    forms = texts["config"]["error"]
+    exceptions = {key: value["message"] for key, value in texts["exceptions"].items()}
+    for others in (texts["options"]["error"], exceptions):
+        for reason, message in others.items():
+            if message != forms.get(reason, message):
+                yield f"{reason} has two wordings"
 
 
 CHECKS: tuple[Check, ...] = (keys, fillings, wellformed, translated, agreement)
@@ -200,7 +203,7 @@ def spoiled(path: str, value: str | None) -> Texts:
 
 
 TIMEOUT = "exceptions.timeout.message"
-TIMEOUT_ERROR = "config.error.timeout"
+TIMEOUT_OPTION = "options.error.timeout"
 
 
 @pytest.mark.parametrize(
@@ -243,7 +246,8 @@ TIMEOUT_ERROR = "config.error.timeout"
             "{portal}, please: schneller.",
             f"{TIMEOUT} has the English word 'please'",
         ),
-        (agreement, TIMEOUT_ERROR, "{portal} ruht.", "timeout has two wordings"),
+        (agreement, TIMEOUT, "{portal} ruht.", "timeout has two wordings"),
+        (agreement, TIMEOUT_OPTION, "{portal} ruht.", "timeout has two wordings"),
     ],
 )
 def test_a_check_finds(

@@ -33,21 +33,26 @@ def translation_key(error: Bitrix24Error) -> str:
     return "server_error_without_code" if has_no_code else error.reason
 
 
-def error_placeholders(error: Bitrix24Error, host: str) -> dict[str, str]:
-    """Return what the sentences about an error may name."""
+def error_placeholders(
+    error: Bitrix24Error, host: str, reg_id: int | None = None
+) -> dict[str, str]:
+    """Return what the sentences about an error may name. reg_id: where one failed."""
     return {
+        "reg_id": str(reg_id or ""),
         "portal": host,
         "code": error.code,
         "new_host": error.new_host if isinstance(error, PortalMoved) else "",
     }
 
 
-def action_error(error: Bitrix24Error, host: str) -> HomeAssistantError:
+def action_error(
+    error: Bitrix24Error, host: str, reg_id: int | None = None
+) -> HomeAssistantError:
     """Return the exception with which an action fails."""
     return HomeAssistantError(
         translation_domain=DOMAIN,
         translation_key=translation_key(error),
-        translation_placeholders=error_placeholders(error, host),
+        translation_placeholders=error_placeholders(error, host, reg_id),
     )
 
 

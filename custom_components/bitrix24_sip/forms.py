@@ -39,9 +39,12 @@ class Form:
         self.errors[field] = reason
         self.placeholders |= placeholders
 
-    def fail_with(self, field: str, error: Bitrix24Error, host: str) -> None:
-        """Put an error of the portal at a field."""
-        self.fail(field, translation_key(error), **error_placeholders(error, host))
+    def fail_with(
+        self, field: str, error: Bitrix24Error, host: str, reg_id: int | None = None
+    ) -> None:
+        """Put an error of the portal at a field. reg_id: where one failed."""
+        placeholders = error_placeholders(error, host, reg_id)
+        self.fail(field, translation_key(error), **placeholders)
 
     @contextmanager
     def fail_safe(self) -> Iterator[None]:
@@ -109,6 +112,6 @@ class Form:
             return
         for reg_id, answer in answers.items():
             if isinstance(answer, Bitrix24Error):
-                self.fail_with(CONF_REG_IDS, answer, telephony.client.webhook.host)
-                self.placeholders["reg_id"] = str(reg_id)
+                host = telephony.client.webhook.host
+                self.fail_with(CONF_REG_IDS, answer, host, reg_id)
                 return

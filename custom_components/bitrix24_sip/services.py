@@ -69,14 +69,17 @@ async def _get_registration_status(call: ServiceCall) -> ServiceResponse:
     for reg_id, answer in answers.items():
         device = line_device(call.hass, entry.entry_id, reg_id)
         title = (device.name_by_user or device.name) if device else None
-        registrations[str(reg_id)] = {"title": title, **_as_data(answer, host)}
+        registrations[str(reg_id)] = {"title": title, **_as_data(answer, host, reg_id)}
     return {"registrations": registrations}
 
 
-def _as_data(answer: SipRegistration | Bitrix24Error, host: str) -> dict[str, Any]:
+def _as_data(
+    answer: SipRegistration | Bitrix24Error, host: str, reg_id: int
+) -> dict[str, Any]:
     """Return an answer as plain data."""
     if isinstance(answer, Bitrix24Error):
-        return {"error": answer.reason, "message": str(action_error(answer, host))}
+        message = str(action_error(answer, host, reg_id))
+        return {"error": answer.reason, "message": message}
     updated = answer.last_updated
     return {
         "registered": answer.registered,
