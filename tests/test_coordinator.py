@@ -118,7 +118,7 @@ async def test_one_warning_and_one_info(
             logging.WARNING,
             (
                 f"{portal.host}: polling fails: {portal.host} has an internal problem "
-                "(HTTP 502)"
+                "(HTTP 502). Try again in a few minutes"
             ),
         ),
         (logging.INFO, f"Fetching {portal.host} data recovered"),
@@ -148,7 +148,8 @@ async def test_one_warning_and_one_info_for_a_line(
             logging.WARNING,
             (
                 f"{portal.host}: no status for {SALES}: {portal.host} has no status "
-                "for this registration"
+                f"for REG_ID {SALES}. Check the number; if it is right, the telephony "
+                "provider does not answer at the moment, so try again later"
             ),
         ),
         (logging.INFO, f"{portal.host}: status known again for {SALES}"),

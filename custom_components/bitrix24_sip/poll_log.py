@@ -50,7 +50,7 @@ class PollLog:
                 "%s: no status for %s: %s",
                 self._name,
                 ", ".join(map(str, begins)),
-                action_error(errors[begins[0]], self._webhook.host),
+                action_error(errors[begins[0]], self._webhook.host, begins[0]),
             )
         if ends:
             numbers = ", ".join(map(str, ends))
