@@ -1,1 +1,1 @@
-"""Tests of Bitrix24 SIP, and the simulated portal that they run on."""
+"""Tests of Bitrix24 SIP, on the simulated portal in `dev/portal`."""

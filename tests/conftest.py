@@ -43,10 +43,10 @@ def custom_integrations(enable_custom_integrations: None) -> None:
 
 
 @pytest.fixture(autouse=True)
-def every_text_of_a_flow_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fail where a step, an error or an end of any flow of any test has no text.
+def flows_have_all_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail a test if a step, an error or an abort of one of its flows has no text.
 
-    On each version of Home Assistant: what a version supplies by itself differs.
+    Which texts Home Assistant supplies by itself differs between its versions.
     """
     true_step = FlowManager._async_handle_step
 
@@ -62,7 +62,7 @@ def every_text_of_a_flow_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def missing_texts(flow: Any, result: Any) -> Iterator[str]:
-    """Yield the texts that a result of a flow needs and that there are not."""
+    """Yield the texts that a flow's result needs and that do not exist."""
     texts: Any = json.loads((TRANSLATIONS / "en.json").read_text("utf-8"))
     if isinstance(flow, ConfigFlow):
         texts = texts["config"]
@@ -104,7 +104,7 @@ def missing_texts(flow: Any, result: Any) -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retry at once: the tests' clock stands still, and a pause would never end."""
+    """Retry without a pause: the clock of the tests does not advance by itself."""
     monkeypatch.setattr(client_module, "RETRY_PAUSES", ((0.0, 0.0), (0.0, 0.0)))
 
 
@@ -142,7 +142,7 @@ def make_entry(portal: Portal, **options: Any) -> MockConfigEntry:
 def set_up(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> SetUp:
     """Return a function that adds an entry for a portal and sets it up.
 
-    From its beginning, time passes only when a test lets it.
+    Time passes only when a test advances it.
     """
 
     async def set_up(portal: Portal, **options: Any) -> MockConfigEntry:
@@ -163,7 +163,7 @@ async def entry(portal: Portal, set_up: SetUp) -> MockConfigEntry:
 
 @pytest.fixture
 def wait(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> Poll:
-    """Return a function that lets seconds pass, one poll's timers at a time."""
+    """Return a function that advances the time, one poll's timers at a time."""
 
     async def wait(seconds: float) -> None:
         freezer.tick(timedelta(seconds=seconds))
@@ -175,7 +175,7 @@ def wait(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> Poll:
 
 @pytest.fixture
 def poll(wait: Poll) -> Poll:
-    """Return a function that lets the usual interval pass, so that all is polled."""
+    """Return a function that advances the time by the default interval."""
 
     async def poll(times: int = 1) -> None:
         for _ in range(times):

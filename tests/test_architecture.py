@@ -1,4 +1,4 @@
-"""The arrow of imports goes one way."""
+"""Which modules may import which."""
 
 import ast
 from collections.abc import Iterator
@@ -47,8 +47,8 @@ def imports(path: Path) -> Iterator[tuple[int, str]]:
 
 
 @pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.name)
-def test_library_stands_alone(path: Path) -> None:
-    """The portal's API needs aiohttp and the standard library only."""
+def test_library_imports(path: Path) -> None:
+    """The portal's API imports only aiohttp and the standard library."""
     for level, name in imports(path):
         assert level == 1 or (
             level == 0 and (name == "aiohttp" or name in sys.stdlib_module_names)
@@ -56,7 +56,7 @@ def test_library_stands_alone(path: Path) -> None:
 
 
 def test_layers() -> None:
-    """No module imports from a layer outside of its own, and none is without a layer."""
+    """Each module has a layer, and imports only from its own and from earlier layers."""
     layer_of = {name: at for at, layer in enumerate(LAYERS) for name in layer}
     modules = sorted(INTEGRATION.glob("*.py"))
     assert {path.stem for path in modules} | {"bitrix24"} == layer_of.keys()
@@ -66,8 +66,8 @@ def test_layers() -> None:
                 assert layer_of[name] <= layer_of[path.stem], f"{path.stem}: {name}"
 
 
-def test_the_simulated_portal_stands_alone() -> None:
-    """It knows neither the integration nor Home Assistant."""
+def test_simulated_portal_imports() -> None:
+    """It imports neither the integration nor Home Assistant."""
     for path in sorted((ROOT / "dev" / "portal").glob("*.py")):
         for level, name in imports(path):
             assert (level, name) == (1, name) or name not in (
@@ -78,8 +78,8 @@ def test_the_simulated_portal_stands_alone() -> None:
             ), path.name
 
 
-def test_nothing_is_built_on_the_tests() -> None:
-    """Nothing outside of the tests imports from them."""
+def test_nothing_imports_the_tests() -> None:
+    """Only the tests import from the tests."""
     for folder in ("custom_components", "dev", "scripts"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             assert (0, "tests") not in set(imports(path)), path

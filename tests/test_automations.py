@@ -1,4 +1,4 @@
-"""What an automation of a user reads at the moment that it is triggered.
+"""What automations read at the moment at which they are triggered.
 
 Home Assistant runs an automation's first steps while it writes the state that triggered
 it. So what a message about a change reads must have been written before.
@@ -31,7 +31,7 @@ EVENT = "event.main_line_registration_change"
 
 
 async def automate(hass: HomeAssistant, trigger: str, *read: str) -> list[Any]:
-    """Make an automation that reads entities when another changes; return its events."""
+    """Create an automation that reads entities when another changes; return its events."""
     automation = {
         "triggers": {"trigger": "state", "entity_id": trigger},
         "actions": {
@@ -48,7 +48,7 @@ async def automate(hass: HomeAssistant, trigger: str, *read: str) -> list[Any]:
 
 @pytest.mark.parametrize("trigger", [REGISTRATION, EVENT, DETAILS["status"]])
 @pytest.mark.parametrize("renamed", [False, True])
-async def test_a_line_is_told_with_its_reason(
+async def test_the_reason_is_written_first(
     hass: HomeAssistant,
     portal: Portal,
     entry: MockConfigEntry,
@@ -56,7 +56,7 @@ async def test_a_line_is_told_with_its_reason(
     trigger: str,
     renamed: bool,
 ) -> None:
-    """Whatever triggers finds the reason there, also where its entity was renamed."""
+    """The reason is up to date in every trigger, also if its entity was renamed."""
     code, message = DETAILS["code"], DETAILS["message"]
     if renamed:
         registry = er.async_get(hass)
@@ -84,10 +84,10 @@ def portal_entity_id(
     return entity_id
 
 
-async def test_the_event_comes_last(
+async def test_the_event_fires_last(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll
 ) -> None:
-    """Whoever hears of a failure finds all lines, and the portal's, as they are now."""
+    """An automation of the event reads current states of all lines and the portal."""
     read = (
         DETAILS["status"],
         REGISTRATION,
@@ -110,7 +110,7 @@ async def test_the_event_comes_last(
         ("binary_sensor", "lines"),
     ],
 )
-async def test_the_portal_is_told_after_its_lines(
+async def test_the_portal_is_written_after_its_lines(
     hass: HomeAssistant,
     portal: Portal,
     entry: MockConfigEntry,
@@ -118,7 +118,7 @@ async def test_the_portal_is_told_after_its_lines(
     platform: str,
     key: str,
 ) -> None:
-    """A message about the portal can name the lines that it is about."""
+    """An automation of the portal's sensors reads current states of its lines."""
     read = (REGISTRATION, OTHER_REGISTRATION, DETAILS["message"])
     told = await automate(hass, portal_entity_id(hass, entry, platform, key), *read)
     portal.lines[MAIN].drop(403, "Forbidden")
@@ -128,14 +128,14 @@ async def test_the_portal_is_told_after_its_lines(
 
 
 @pytest.mark.parametrize("trigger", [REGISTRATION, DETAILS["status"]])
-async def test_a_line_that_is_down_when_its_portal_is_loaded(
+async def test_a_line_that_is_down_during_setup(
     hass: HomeAssistant,
     portal: Portal,
     entry: MockConfigEntry,
     poll: Poll,
     trigger: str,
 ) -> None:
-    """What a reload triggers finds the reason, too."""
+    """The reason is also up to date for automations that a reload triggers."""
     portal.lines[MAIN].drop(403, "Forbidden")
     await poll()
     assert await hass.config_entries.async_unload(entry.entry_id)

@@ -1,4 +1,4 @@
-"""The blueprints, run: imported, made into an automation, triggered, and heard."""
+"""The blueprints: imported, used for an automation, and triggered."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -29,14 +29,14 @@ type Pass = Callable[[int], Awaitable[None]]
 
 
 @pytest.fixture
-def told(hass: HomeAssistant) -> list[ServiceCall]:
-    """Provide what was told."""
+def notified(hass: HomeAssistant) -> list[ServiceCall]:
+    """Provide the notifications that were sent."""
     return async_mock_service(hass, "notify", "office")
 
 
 @pytest.fixture
 def minutes(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> Pass:
-    """Return a function that lets minutes pass, in steps of 15 seconds."""
+    """Return a function that advances the time by minutes, in steps of 15 seconds."""
 
     async def minutes(count: int) -> None:
         for _ in range(count * 4):
@@ -49,7 +49,7 @@ def minutes(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> Pass:
 
 @pytest.fixture
 async def start(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> Any:
-    """Return a function that makes an automation from a blueprint."""
+    """Return a function that creates an automation from a blueprint."""
     freezer.move_to("2026-11-23T12:00:20+00:00")
     await hass.config.async_set_time_zone("UTC")
 
@@ -81,9 +81,9 @@ async def start(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> Any:
     shutil.rmtree(target)
 
 
-def titles(told: list[ServiceCall]) -> list[str]:
-    """Return the titles of what was told."""
-    return [call.data["title"] for call in told]
+def titles(notified: list[ServiceCall]) -> list[str]:
+    """Return the titles of the notifications."""
+    return [call.data["title"] for call in notified]
 
 
 async def test_down_and_back(
@@ -91,37 +91,37 @@ async def test_down_and_back(
     portal: Portal,
     start: Any,
     set_up: SetUp,
-    told: list[ServiceCall],
+    notified: list[ServiceCall],
     minutes: Pass,
 ) -> None:
-    """Told once when it is down for long enough, and once when it is back."""
+    """It notifies once when the line is down for long enough, and once when it is back."""
     await set_up(portal)
     await start("line_down", minutes=3)
     await minutes(5)
-    assert told == []
+    assert notified == []
     portal.lines[MAIN].drop(403, "Forbidden")
     await minutes(2)
-    assert told == []
+    assert notified == []
     await minutes(10)
-    assert titles(told) == ["Main line is down"]
-    message = told[0].data["message"]
+    assert titles(notified) == ["Main line is down"]
+    message = notified[0].data["message"]
     assert message.endswith("min: 403 Forbidden.")
     assert "for 3 min" in message
     portal.lines[MAIN].recover()
     await minutes(5)
-    assert titles(told) == ["Main line is down", "Main line is back"]
-    assert "It was down for 12 min." in told[1].data["message"]
+    assert titles(notified) == ["Main line is down", "Main line is back"]
+    assert "It was down for 12 min." in notified[1].data["message"]
 
 
-async def test_short_drops_and_unknown_lines_are_not_told(
+async def test_no_notification_for_short_drops_and_unknown_lines(
     hass: HomeAssistant,
     portal: Portal,
     start: Any,
     set_up: SetUp,
-    told: list[ServiceCall],
+    notified: list[ServiceCall],
     minutes: Pass,
 ) -> None:
-    """Nobody is woken by a short drop, by a portal that is silent, or a silent line."""
+    """Short drops and unavailable lines send no notification."""
     await set_up(portal)
     await start("line_down", minutes=5)
     portal.lines[MAIN].drop()
@@ -133,7 +133,7 @@ async def test_short_drops_and_unknown_lines_are_not_told(
     await minutes(20)
     fault.clear()
     await minutes(20)
-    assert told == []
+    assert notified == []
 
 
 async def test_several_lines_and_lines_added_later(
@@ -141,16 +141,16 @@ async def test_several_lines_and_lines_added_later(
     portal: Portal,
     start: Any,
     set_up: SetUp,
-    told: list[ServiceCall],
+    notified: list[ServiceCall],
     minutes: Pass,
 ) -> None:
-    """Each line is told by its name, also one that was not there at the beginning."""
+    """The notification names the line, also one that was added later."""
     await set_up(portal)
     await start("line_down", minutes=2)
     portal.add_line(201010, "Warehouse").drop()
     portal.lines[SALES].drop()
     await minutes(16)
-    assert sorted(titles(told)) == ["Sales is down", "Warehouse is down"]
+    assert sorted(titles(notified)) == ["Sales is down", "Warehouse is down"]
 
 
 async def test_down_since_before_the_start(
@@ -158,16 +158,16 @@ async def test_down_since_before_the_start(
     portal: Portal,
     start: Any,
     set_up: SetUp,
-    told: list[ServiceCall],
+    notified: list[ServiceCall],
     minutes: Pass,
 ) -> None:
-    """A line that was down before Home Assistant started is told with its reason."""
+    """It notifies of a line that was down before the start, with its reason."""
     portal.lines[MAIN].drop(503, "Service Unavailable")
     await set_up(portal)
     await start("line_down", minutes=1)
     await minutes(4)
-    assert titles(told) == ["Main line is down"]
-    assert told[0].data["message"].endswith("min: 503 Service Unavailable.")
+    assert titles(notified) == ["Main line is down"]
+    assert notified[0].data["message"].endswith("min: 503 Service Unavailable.")
 
 
 async def test_chosen_lines_only(
@@ -175,16 +175,16 @@ async def test_chosen_lines_only(
     portal: Portal,
     start: Any,
     set_up: SetUp,
-    told: list[ServiceCall],
+    notified: list[ServiceCall],
     minutes: Pass,
 ) -> None:
-    """Where lines are chosen, the others are left out."""
+    """If lines are chosen, it notifies of those only."""
     await set_up(portal)
     await start("line_down", minutes=1, lines=["event.sales_registration_change"])
     portal.lines[MAIN].drop()
     portal.lines[SALES].drop()
     await minutes(6)
-    assert titles(told) == ["Sales is down"]
+    assert titles(notified) == ["Sales is down"]
 
 
 async def test_quiet_hours(
@@ -192,10 +192,10 @@ async def test_quiet_hours(
     portal: Portal,
     start: Any,
     set_up: SetUp,
-    told: list[ServiceCall],
+    notified: list[ServiceCall],
     minutes: Pass,
 ) -> None:
-    """What is still down when the quiet hours end is told then."""
+    """It notifies after the quiet hours of lines that are still down."""
     await set_up(portal)
     await start("line_down", minutes=1, quiet_from="11:00:00", quiet_to="12:20:00")
     portal.lines[MAIN].drop()
@@ -203,9 +203,9 @@ async def test_quiet_hours(
     await minutes(5)
     portal.lines[SALES].recover()
     await minutes(10)
-    assert told == []
+    assert notified == []
     await minutes(10)
-    assert titles(told) == ["Main line is down"]
+    assert titles(notified) == ["Main line is down"]
 
 
 async def test_quiet_hours_over_midnight(
@@ -213,15 +213,15 @@ async def test_quiet_hours_over_midnight(
     portal: Portal,
     start: Any,
     set_up: SetUp,
-    told: list[ServiceCall],
+    notified: list[ServiceCall],
     minutes: Pass,
 ) -> None:
-    """Outside of quiet hours that span midnight it is told at once."""
+    """It notifies at once outside of quiet hours that span midnight."""
     await set_up(portal)
     await start("line_down", minutes=1, quiet_from="22:00:00", quiet_to="06:00:00")
     portal.lines[MAIN].drop()
     await minutes(5)
-    assert titles(told) == ["Main line is down"]
+    assert titles(notified) == ["Main line is down"]
 
 
 @pytest.mark.parametrize(
@@ -237,12 +237,12 @@ async def test_connector_ends(
     portal: Portal,
     start: Any,
     set_up: SetUp,
-    told: list[ServiceCall],
+    notified: list[ServiceCall],
     minutes: Pass,
     paid_until: str,
     messages: list[str],
 ) -> None:
-    """Told from so many days before the end, and not earlier."""
+    """It notifies the chosen number of days before the end, and not earlier."""
     portal.connector.paid_until = paid_until
     entry = await set_up(portal)
     registry = er.async_get(hass)
@@ -251,8 +251,8 @@ async def test_connector_ends(
     )
     await start("connector_ends", paid_until=sensor, days=10, at="12:05:00")
     await minutes(10)
-    assert len(told) == len(messages)
-    for call, message in zip(told, messages, strict=True):
+    assert len(notified) == len(messages)
+    for call, message in zip(notified, messages, strict=True):
         assert call.data["title"] == "The SIP Connector ends"
         assert f"of {portal.host} {message}" in call.data["message"]
 
@@ -262,11 +262,11 @@ async def test_daily_summary(
     portal: Portal,
     start: Any,
     set_up: SetUp,
-    told: list[ServiceCall],
+    notified: list[ServiceCall],
     minutes: Pass,
     freezer: FrozenDateTimeFactory,
 ) -> None:
-    """Once a day, with the names of the lines that are down or not known."""
+    """It notifies once a day, with the names of lines that are down or unavailable."""
     await set_up(portal)
     await start("daily_summary", at="12:01:00")
     await minutes(1)
@@ -275,7 +275,7 @@ async def test_daily_summary(
     await minutes(5)
     freezer.move_to("2026-11-24T12:00:30+00:00")
     await minutes(1)
-    assert [(call.data["title"], call.data["message"]) for call in told] == [
+    assert [(call.data["title"], call.data["message"]) for call in notified] == [
         ("3 of 3 lines are registered", "All is well."),
         ("1 of 3 lines are registered", "Down: Main line. Not known: Sales."),
     ]

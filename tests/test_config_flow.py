@@ -1,4 +1,4 @@
-"""The flows, on every path, against the simulated portal."""
+"""The config flows and the options flow, on every path."""
 
 import asyncio
 from collections.abc import Generator
@@ -33,7 +33,7 @@ REGISTRATION = "binary_sensor.main_line_registration"
 
 
 def user_input(webhook: str, *, verify_ssl: bool = True) -> dict[str, Any]:
-    """Return what somebody enters into the first form."""
+    """Return the input of the first form."""
     return {CONF_WEBHOOK: webhook, "advanced": {CONF_VERIFY_SSL: verify_ssl}}
 
 
@@ -49,14 +49,14 @@ async def begin(hass: HomeAssistant) -> str:
 
 
 async def submit(hass: HomeAssistant, flow_id: str, entered: dict[str, Any]) -> Any:
-    """Submit a form, and let what follows happen."""
+    """Submit a form, and wait until its effects are done."""
     result = await hass.config_entries.flow.async_configure(flow_id, entered)
     await hass.async_block_till_done(wait_background_tasks=True)
     return result
 
 
 async def test_lines_are_found(hass: HomeAssistant, portal: Portal) -> None:
-    """A webhook is all it takes: the entry is made at once, and its lines are there."""
+    """A webhook is enough: the entry is created at once, with its lines."""
     result = await submit(hass, await begin(hass), user_input(f"  {portal.webhook} "))
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert result["title"] == portal.host
@@ -67,8 +67,8 @@ async def test_lines_are_found(hass: HomeAssistant, portal: Portal) -> None:
     assert state_of(hass, REGISTRATION) == "on"
 
 
-async def test_proving_is_one_request(hass: HomeAssistant, portal: Portal) -> None:
-    """The webhook is proved in one request, before anything is created."""
+async def test_validation_is_one_request(hass: HomeAssistant, portal: Portal) -> None:
+    """The webhook is validated by one request, before the entry is created."""
     portal.scopes.discard("telephony")
     await submit(hass, await begin(hass), user_input(portal.webhook))
     assert len(portal.requests) == 1
@@ -76,7 +76,7 @@ async def test_proving_is_one_request(hass: HomeAssistant, portal: Portal) -> No
 
 
 async def test_no_lines_found(hass: HomeAssistant, portal: Portal) -> None:
-    """Where the portal lists no line, REG_IDs are asked for, and each is checked."""
+    """If the portal lists no line, the flow asks for REG_IDs and checks each."""
     for reg_id in (MAIN, SALES, SUPPORT):
         portal.lines[reg_id].listed = False
     flow_id = await begin(hass)
@@ -101,7 +101,7 @@ async def test_no_lines_found(hass: HomeAssistant, portal: Portal) -> None:
 async def test_portal_fails_while_reg_ids_are_checked(
     hass: HomeAssistant, portal: Portal
 ) -> None:
-    """A fault of the portal is told at the field, and the step goes on."""
+    """A fault of the portal is shown at the field, and the step can be repeated."""
     for line in portal.lines.values():
         line.listed = False
     flow_id = await begin(hass)
@@ -125,7 +125,7 @@ async def test_portal_fails_while_reg_ids_are_checked(
 async def test_not_a_webhook(
     hass: HomeAssistant, portal: Portal, pasted: str, error: str
 ) -> None:
-    """What is no webhook is refused with what to do, and the flow goes on."""
+    """Invalid input is refused with advice, and the step can be repeated."""
     flow_id = await begin(hass)
     form = await submit(hass, flow_id, user_input(pasted))
     assert form["errors"] == {CONF_WEBHOOK: error}
@@ -134,21 +134,23 @@ async def test_not_a_webhook(
 
 
 async def test_owner_was_dismissed(hass: HomeAssistant, portal: Portal) -> None:
-    """A webhook without an owner is none."""
+    """A webhook whose owner was dismissed is refused."""
     portal.owner_active = False
     form = await submit(hass, await begin(hass), user_input(portal.webhook))
     assert form["errors"] == {CONF_WEBHOOK: "invalid_webhook"}
 
 
-async def test_profile_of_nobody(hass: HomeAssistant, portal: Portal) -> None:
-    """Where the portal answers a dismissed owner with nothing, that is no success."""
+async def test_empty_profile(hass: HomeAssistant, portal: Portal) -> None:
+    """An empty profile, as for a dismissed owner, is refused."""
     portal.empty_profile = True
     form = await submit(hass, await begin(hass), user_input(portal.webhook))
     assert form["errors"] == {CONF_WEBHOOK: "invalid_webhook"}
 
 
-async def test_command_of_the_proof_fails(hass: HomeAssistant, portal: Portal) -> None:
-    """A right that the list of rights does not show to be missing is found, too."""
+async def test_a_command_of_the_validation_fails(
+    hass: HomeAssistant, portal: Portal
+) -> None:
+    """A missing permission is found even if the list of scopes has telephony."""
     portal.permitted = False
     form = await submit(hass, await begin(hass), user_input(portal.webhook))
     assert form["errors"] == {CONF_WEBHOOK: "missing_permission"}
@@ -157,7 +159,7 @@ async def test_command_of_the_proof_fails(hass: HomeAssistant, portal: Portal) -
 async def test_same_portal_twice(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry
 ) -> None:
-    """The same portal is refused, even with another webhook, and without asking it."""
+    """The same portal is refused, even with another webhook, and without a request."""
     requests = len(portal.requests)
     result = await submit(
         hass,
@@ -172,7 +174,7 @@ async def test_same_portal_twice(
 async def test_reauthentication(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry
 ) -> None:
-    """A revoked webhook is replaced by a new one of the same portal, and of no other."""
+    """A revoked webhook is replaced by a new one of the same portal only."""
     portal.revoke()
     await entry.runtime_data.async_refresh()
     await hass.async_block_till_done(wait_background_tasks=True)
@@ -205,7 +207,7 @@ async def reconfigure(hass: HomeAssistant, entry: MockConfigEntry) -> str:
 async def test_reconfigure_webhook(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry
 ) -> None:
-    """A new webhook of the same portal is taken once it is proved."""
+    """A new webhook of the same portal is accepted after validation."""
     flow_id = await reconfigure(hass, entry)
     form = await submit(hass, flow_id, user_input("nonsense text"))
     assert form["errors"] == {CONF_WEBHOOK: "not_a_url"}
@@ -220,7 +222,7 @@ async def test_reconfigure_webhook(
 async def test_reconfigure_tls_only(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry
 ) -> None:
-    """The switch for the certificate changes without pasting the webhook again."""
+    """The certificate check can be changed without pasting the webhook again."""
     result = await submit(
         hass, await reconfigure(hass, entry), {"advanced": {CONF_VERIFY_SSL: False}}
     )
@@ -232,7 +234,7 @@ async def test_reconfigure_tls_only(
 async def test_portal_was_renamed(
     hass: HomeAssistant, portal: Portal, other_portal: Portal, entry: MockConfigEntry
 ) -> None:
-    """A new host that knows a monitored line is the same portal: all stays."""
+    """A new host with a monitored line is the same portal: entities and devices stay."""
     before = {
         (e.entity_id, e.unique_id)
         for e in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
@@ -260,7 +262,7 @@ async def test_portal_was_renamed(
 async def test_portal_was_renamed_and_lists_nothing(
     hass: HomeAssistant, portal: Portal, other_portal: Portal, entry: MockConfigEntry
 ) -> None:
-    """A line that the new host does not list is asked for; a title of one's own stays."""
+    """A line that the new host does not list is requested; custom names stay."""
     hass.config_entries.async_update_entry(entry, title="Head office")
     other_portal.lines[MAIN].listed = False
     result = await submit(
@@ -273,7 +275,7 @@ async def test_portal_was_renamed_and_lists_nothing(
 async def test_other_portal(
     hass: HomeAssistant, portal: Portal, other_portal: Portal, entry: MockConfigEntry
 ) -> None:
-    """A host that knows none of the lines is another portal, and refused by name."""
+    """A host that has none of the lines is another portal, and is refused by name."""
     other_portal.remove_line(MAIN)
     flow_id = await reconfigure(hass, entry)
     form = await submit(hass, flow_id, user_input(other_portal.webhook))
@@ -288,13 +290,13 @@ async def test_other_portal(
     assert entry.data[CONF_WEBHOOK] == portal.webhook
 
 
-async def test_reconfigure_to_a_portal_that_is_there(
+async def test_reconfigure_to_another_entrys_portal(
     hass: HomeAssistant,
     portal: Portal,
     other_portal: Portal,
     entry: MockConfigEntry,
 ) -> None:
-    """A portal that has an entry of its own is not taken for another one's new name."""
+    """A portal that has an entry of its own is refused."""
     make_entry(other_portal).add_to_hass(hass)
     result = await submit(
         hass, await reconfigure(hass, entry), user_input(other_portal.webhook)
@@ -347,7 +349,7 @@ async def test_options(
 
 
 def suggested(form: Any) -> dict[str, Any]:
-    """Return what stands in the fields of a form."""
+    """Return the suggested values of a form's fields."""
     return {
         str(marker): (marker.description or {}).get("suggested_value")
         for marker in form["data_schema"].schema
@@ -358,10 +360,10 @@ def suggested(form: Any) -> dict[str, Any]:
     "interval",
     ["14 s", "3601", "2 h", "", "half a minute", "-30", "30.5", "60 min 1", "1 d"],
 )
-async def test_interval_of_ones_own(
+async def test_invalid_intervals(
     hass: HomeAssistant, entry: MockConfigEntry, interval: str
 ) -> None:
-    """What is no number of seconds, or too few or too many, is refused; all stays."""
+    """Invalid, too short and too long intervals are refused; other input stays."""
     form = await hass.config_entries.options.async_init(entry.entry_id)
     entered = {
         CONF_SCAN_INTERVAL: interval,
@@ -387,7 +389,7 @@ async def test_interval_of_ones_own(
         ("60 min", "59 min", (3600, 3540), ("1 h", "59 min")),
     ],
 )
-async def test_durations_of_ones_own(
+async def test_custom_durations(
     hass: HomeAssistant,
     entry: MockConfigEntry,
     interval: str,
@@ -395,7 +397,7 @@ async def test_durations_of_ones_own(
     seconds: tuple[int, int],
     shown: tuple[str, str],
 ) -> None:
-    """They are typed in with or without a unit, and shown as one would write them."""
+    """They are entered with or without a unit, and shown with the largest unit."""
     form = await hass.config_entries.options.async_init(entry.entry_id)
     result = await hass.config_entries.options.async_configure(
         form["flow_id"],
@@ -416,7 +418,7 @@ async def test_durations_of_ones_own(
 async def test_durations_to_choose_from(
     hass: HomeAssistant, entry: MockConfigEntry
 ) -> None:
-    """The usual ones are a click away, the defaults among them."""
+    """Usual durations can be chosen, the defaults among them."""
     form: Any = await hass.config_entries.options.async_init(entry.entry_id)
     schema = {
         str(marker): (marker, field)
@@ -460,10 +462,10 @@ async def test_reg_ids_that_are_pasted_together(
     assert result["data"][CONF_REG_IDS] == expected
 
 
-async def test_options_of_a_portal_that_is_down(
+async def test_options_while_the_portal_is_down(
     hass: HomeAssistant, portal: Portal, set_up: SetUp
 ) -> None:
-    """REG_IDs that were there before are not checked again, so the rest can change."""
+    """Existing REG_IDs are not checked again, so other options can change."""
     entry = await set_up(portal, reg_ids=[MAIN])
     portal.revoke()
     form = await hass.config_entries.options.async_init(entry.entry_id)
@@ -480,7 +482,7 @@ async def test_options_of_a_portal_that_is_down(
 
 
 async def test_secret_is_not_in_forms(hass: HomeAssistant, portal: Portal) -> None:
-    """A form that comes back with an error repeats nothing of the webhook."""
+    """A form with an error does not repeat the webhook."""
     portal.permitted = False
     form = await submit(hass, await begin(hass), user_input(portal.webhook))
     assert form["errors"]
@@ -503,10 +505,10 @@ def section_of(form: Any) -> tuple[bool, bool]:
     return not section.options["collapsed"], section.schema({})[CONF_VERIFY_SSL]
 
 
-async def test_the_switch_stays_when_the_form_shows_an_error(
+async def test_the_certificate_check_stays_after_an_error(
     hass: HomeAssistant, portal: Portal, other_portal: Portal, entry: MockConfigEntry
 ) -> None:
-    """The section is open where the switch is off; so it is in the reconfiguration."""
+    """The section is open if the check is off, also in the reconfiguration."""
     portal.permitted = other_portal.permitted = False
     flow_id = await begin(hass)
     webhook = other_portal.webhook
@@ -527,9 +529,9 @@ async def test_the_switch_stays_when_the_form_shows_an_error(
 
 @pytest.fixture
 def secure_portal(socket_enabled: None) -> Generator[Portal]:
-    """Provide a portal whose certificate nobody vouches for.
+    """Provide a portal with an untrusted certificate.
 
-    In a loop of its own: a refused handshake is an error to the server's loop.
+    It has its own event loop, because a refused handshake is an error there.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
@@ -549,7 +551,7 @@ def secure_portal(socket_enabled: None) -> Generator[Portal]:
 
 
 async def test_certificate(hass: HomeAssistant, secure_portal: Portal) -> None:
-    """A certificate of its own is refused, unless somebody turns the check off."""
+    """A self-signed certificate is refused, unless the check is turned off."""
     flow_id = await begin(hass)
     form = await submit(hass, flow_id, user_input(secure_portal.webhook))
     assert form["errors"] == {CONF_WEBHOOK: "insecure_connection"}
@@ -566,7 +568,7 @@ async def test_certificate(hass: HomeAssistant, secure_portal: Portal) -> None:
 async def test_certificate_of_an_entry(
     hass: HomeAssistant, secure_portal: Portal, verify_ssl: bool
 ) -> None:
-    """What was chosen is what the entry's polls do."""
+    """The entry's polls use the chosen setting."""
     entry = make_entry(secure_portal)
     entry.add_to_hass(hass)
     hass.config_entries.async_update_entry(
@@ -586,7 +588,7 @@ async def test_certificate_of_an_entry(
 async def test_portal_without_lines_is_renamed(
     hass: HomeAssistant, portal: Portal, other_portal: Portal, set_up: SetUp
 ) -> None:
-    """Where no line is monitored, there is none that the new host could know."""
+    """Without monitored lines, the new host cannot be compared and is accepted."""
     portal.lines.clear()
     entry = await set_up(portal)
     result = await submit(
@@ -599,14 +601,14 @@ async def test_portal_without_lines_is_renamed(
 @pytest.mark.parametrize(
     "where", ["user", "reg_ids", "reauth", "reconfigure", "options"]
 )
-async def test_an_unforeseen_exception(
+async def test_an_unexpected_exception(
     hass: HomeAssistant,
     portal: Portal,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     where: str,
 ) -> None:
-    """It is an error on the form, and in the log without the webhook; the flow goes on."""
+    """The form shows an error, the log has no webhook, and the flow goes on."""
     entry = make_entry(portal)
     configure = hass.config_entries.flow.async_configure
     webhook = {CONF_WEBHOOK: portal.webhook}

@@ -52,4 +52,4 @@ def telephony(client: Bitrix24Client) -> Telephony:
 
 @pytest.fixture(autouse=True)
 def custom_integrations() -> None:
-    """Do without Home Assistant, which the tests beside this folder start."""
+    """Override the fixture of the other tests: Home Assistant is not needed here."""

@@ -10,7 +10,7 @@ LINES = list(range(1, 51))
 
 @pytest.fixture
 def planner() -> BatchPlanner:
-    """Provide a planner that has learnt nothing yet."""
+    """Provide a new planner."""
     return BatchPlanner(50)
 
 
@@ -22,7 +22,7 @@ def sizes(
 
 
 def test_fifty_lines_are_one_request(planner: BatchPlanner) -> None:
-    """As many requests as are needed, and no more."""
+    """A poll uses as few requests as possible."""
     assert sizes(planner, [1]) == [1]
     assert sizes(planner) == [50]
     assert sizes(planner, list(range(1, 52))) == [50, 1]
@@ -30,15 +30,15 @@ def test_fifty_lines_are_one_request(planner: BatchPlanner) -> None:
     assert sizes(planner, []) == []
 
 
-def test_room_for_other_commands(planner: BatchPlanner) -> None:
-    """List and connector share the first request with the lines."""
+def test_other_commands_share_the_first_request(planner: BatchPlanner) -> None:
+    """The list and the connector are requested together with the first lines."""
     assert sizes(planner, LINES[:48], extras=2) == [48]
     assert sizes(planner, LINES, extras=2) == [48, 2]
     assert sizes(planner, [], extras=1) == [0]
 
 
 def test_a_slow_portal_gets_smaller_batches(planner: BatchPlanner) -> None:
-    """A batch takes no more than a third of a minute, and grows again."""
+    """A batch is planned to take 20 seconds at most, and grows when the portal is fast."""
     planner.answered(LINES, (), 50, 100.0)
     assert sizes(planner) == [10] * 5
     planner.answered(LINES[:10], (), 10, 5.0)
@@ -56,16 +56,16 @@ def test_a_batch_takes_twenty_seconds_at_most(planner: BatchPlanner) -> None:
     assert len(planner.plan(LINES, 0, 600).requests) == 2
 
 
-def test_a_very_slow_portal_is_asked_one_by_one(planner: BatchPlanner) -> None:
-    """A request has one line at least, and no line beside commands that fill it."""
+def test_a_very_slow_portal_gets_one_command_per_request(planner: BatchPlanner) -> None:
+    """A request has at least one line, unless other commands fill it."""
     planner.answered([1], (), 1, 19.0)
     assert sizes(planner, [1, 2]) == [1, 1]
     assert sizes(planner, [1, 2], extras=2) == [0, 1, 1]
     assert planner.size(-1) == 1
 
 
-def test_a_lost_batch_tells_how_slow_the_portal_is(planner: BatchPlanner) -> None:
-    """Only a batch does: a line that is lost alone is slow itself."""
+def test_a_lost_batch_makes_batches_smaller(planner: BatchPlanner) -> None:
+    """A lost request of a single line does not: that line is slow, not the portal."""
     planner.lost([1], 1, 60.0)
     assert planner.size(60) == 50
     planner.lost([1, 2], 2, 4.0)
@@ -73,13 +73,13 @@ def test_a_lost_batch_tells_how_slow_the_portal_is(planner: BatchPlanner) -> Non
 
 
 def test_a_short_interval_gets_smaller_batches(planner: BatchPlanner) -> None:
-    """A batch stays within a third of the poll's time, too."""
+    """A batch is planned to take a third of the poll's time at most."""
     planner.answered(LINES, (), 50, 15.0)
     assert [len(r) for r in planner.plan(LINES, 0, 15).requests] == [16, 16, 16, 2]
 
 
 def test_after_a_lost_batch_each_line_is_asked_alone(planner: BatchPlanner) -> None:
-    """So those that answer are known by the next poll."""
+    """The next poll then has an answer for each line that answers."""
     planner.lost(LINES, 50, 60.0)
     plan = planner.plan(LINES, 1, 60)
     assert [len(r) for r in plan.requests] == [0] + [1] * 50
@@ -95,7 +95,7 @@ def test_after_a_lost_batch_each_line_is_asked_alone(planner: BatchPlanner) -> N
     assert plan.requests == [LINES[1:]]
 
 
-def test_a_line_that_hangs_is_left_alone_for_longer(
+def test_a_line_that_hangs_is_polled_less_often(
     planner: BatchPlanner, freezer: FrozenDateTimeFactory
 ) -> None:
     """Each hang costs the portal up to 40 seconds of operating time."""
@@ -111,10 +111,10 @@ def test_a_line_that_hangs_is_left_alone_for_longer(
     assert rests == [60, 120, 240, 480, 600, 600]
 
 
-def test_a_line_that_hung_proves_itself_alone(
+def test_a_line_that_hung_is_polled_alone_at_first(
     planner: BatchPlanner, freezer: FrozenDateTimeFactory
 ) -> None:
-    """It takes the others with it again only when it has answered for a while."""
+    """It shares a request with other lines again after it has answered several times."""
     planner.lost([1, 2], 2, 60.0)
     planner.answered([2], (), 1, 0.2)
     planner.lost([1], 1, 5.0)
@@ -134,7 +134,7 @@ def test_a_slow_answer_without_a_status_is_a_hang(planner: BatchPlanner) -> None
     assert planner.plan([1, 2, 3], 0, 60).requests == [[1, 3]]
 
 
-def test_a_quick_answer_without_a_status_is_none(planner: BatchPlanner) -> None:
+def test_a_quick_answer_without_a_status_is_no_hang(planner: BatchPlanner) -> None:
     """A line that is gone from the portal is answered at once."""
     planner.answered([1, 2, 3], {2}, 3, 0.4)
     planner.answered([1, 2, 3], {2}, 3, 8.9)
@@ -143,16 +143,18 @@ def test_a_quick_answer_without_a_status_is_none(planner: BatchPlanner) -> None:
     assert planner.isolated == {2}
 
 
-def test_what_was_not_reached_comes_first(planner: BatchPlanner) -> None:
-    """No line waits for ever behind slower ones."""
+def test_lines_without_a_turn_come_first(planner: BatchPlanner) -> None:
+    """Lines for which a poll had no time left are polled first by the next one."""
     planner.answered(LINES, (), 50, 100.0)
     planner.not_reached([41, 42])
     assert planner.plan(LINES, 0, 60).requests[0][:3] == [41, 42, 1]
     assert planner.plan(LINES, 0, 60).requests[0][:3] == [1, 2, 3]
 
 
-def test_without_rests(planner: BatchPlanner, freezer: FrozenDateTimeFactory) -> None:
-    """A planner apart asks all, lines that hang on their own, and teaches the first none."""
+def test_a_planner_for_one_request(
+    planner: BatchPlanner, freezer: FrozenDateTimeFactory
+) -> None:
+    """It includes all lines, and does not change what the regular planner knows."""
     planner.answered(LINES, (), 50, 100.0)
     planner.lost([1], 1, 60.0)
     planner.lost([1], 1, 5.0)

@@ -1,4 +1,4 @@
-"""The client over HTTP: how it asks, what it survives, and what it never tells."""
+"""The client over HTTP: requests, faults, and the secrecy of the webhook."""
 
 import asyncio
 from collections.abc import Callable
@@ -57,8 +57,8 @@ from .conftest import call
 STATUS = "voximplant.sip.status"
 
 
-async def test_how_it_asks(client: Bitrix24Client, portal: Portal) -> None:
-    """JSON by POST, with a name and a version, and without the portal's cookies."""
+async def test_request_format(client: Bitrix24Client, portal: Portal) -> None:
+    """Requests are JSON by POST, with a User-Agent, and without the portal's cookies."""
     await call(client, "profile")
     await call(client, "profile")
     for request in portal.requests:
@@ -69,13 +69,13 @@ async def test_how_it_asks(client: Bitrix24Client, portal: Portal) -> None:
 
 
 async def test_call_with_parameters(client: Bitrix24Client, portal: Portal) -> None:
-    """Parameters travel in the body."""
+    """Parameters are sent in the body."""
     result = await call(client, STATUS, {"REG_ID": MAIN})
     assert result["REG_ID"] == MAIN
 
 
 async def test_batch(client: Bitrix24Client, portal: Portal) -> None:
-    """One request; parameters travel in the commands."""
+    """A batch is one request; parameters are sent within the commands."""
     answer = await client.batch(
         {
             "one": f"{STATUS}?REG_ID={MAIN}",
@@ -90,7 +90,7 @@ async def test_batch(client: Bitrix24Client, portal: Portal) -> None:
 
 
 async def test_one_request_at_a_time(telephony: Telephony, portal: Portal) -> None:
-    """Nothing runs in parallel against a portal, whoever asks."""
+    """Requests to one portal never run in parallel."""
     portal.command_delay = 0.01
     await asyncio.gather(
         *(telephony.ask_now([MAIN, SALES]) for _ in range(5)),
@@ -107,7 +107,7 @@ async def test_one_request_at_a_time(telephony: Telephony, portal: Portal) -> No
 async def test_requests_of_a_poll(
     telephony: Telephony, portal: Portal, lines: int, requests: int
 ) -> None:
-    """One request for up to 50 lines, and as many as are needed past it."""
+    """One request carries up to 50 lines; more lines need more requests."""
     reg_ids = [300000 + at for at in range(lines)]
     for reg_id in reg_ids:
         portal.add_line(reg_id)
@@ -120,10 +120,10 @@ async def test_requests_of_a_poll(
 @pytest.mark.parametrize(
     "slug", ["cut", "nginx_502", "nginx_503", "internal_error", "query_limit"]
 )
-async def test_a_hiccup_costs_nothing(
+async def test_a_short_fault_is_retried(
     client: Bitrix24Client, portal: Portal, slug: str
 ) -> None:
-    """What may be over in a second is tried twice more within the same poll."""
+    """A fault that may end within a second is retried twice within the same poll."""
     portal.fault(FAULTS[slug], times=2)
     assert (await call(client, "profile"))["ID"] == "1"
     assert len(portal.requests) == 3
@@ -136,7 +136,7 @@ async def test_a_hiccup_costs_nothing(
 async def test_retries_are_bounded(
     client: Bitrix24Client, portal: Portal, slug: str
 ) -> None:
-    """Three attempts, then the error."""
+    """The error is raised after three attempts."""
     portal.fault(FAULTS[slug])
     with pytest.raises(TransientError):
         await call(client, "profile")
@@ -157,10 +157,10 @@ async def test_retries_are_bounded(
         "redirect_other_host",
     ],
 )
-async def test_no_retry_for_what_stays(
+async def test_no_retry_for_other_errors(
     client: Bitrix24Client, portal: Portal, slug: str
 ) -> None:
-    """What a second does not mend is asked once."""
+    """Errors that do not end within seconds are not retried."""
     portal.fault(FAULTS[slug])
     with pytest.raises(Bitrix24Error):
         await call(client, "profile")
@@ -170,7 +170,7 @@ async def test_no_retry_for_what_stays(
 async def test_retries_stay_within_the_time(
     client: Bitrix24Client, portal: Portal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No pause is begun that the poll has no time for."""
+    """There is no retry when its pause would exceed the poll's time."""
     monkeypatch.setattr(client_module, "RETRY_PAUSES", ((30.0, 30.0),))
     portal.fault(Cut())
     with pytest.raises(ConnectionFailed):
@@ -182,7 +182,7 @@ async def test_retries_stay_within_the_time(
 async def test_time_limit(
     client: Bitrix24Client, portal: Portal, fault: Hang | Endless | Slow
 ) -> None:
-    """No answer, or a body that never ends, costs no more than the time allowed."""
+    """The time limit holds for a missing answer, and for a body that never ends."""
     portal.fault(fault)
     with pytest.raises(RequestTimeout):
         await call(client, "profile", seconds=0.3)
@@ -197,10 +197,10 @@ async def test_no_time_left(client: Bitrix24Client, portal: Portal) -> None:
     assert not portal.requests
 
 
-async def test_connection_that_does_not_come_about(
+async def test_connection_timeout(
     session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A connection that takes too long counts as none, and is tried again."""
+    """A connection that takes too long is an error, and is retried."""
     monkeypatch.setattr(client_module, "CONNECT_SECONDS", 0.000001)
     client = Bitrix24Client(
         session, Webhook.parse("http://127.0.0.1:9/rest/1/abcdefghij012345/")
@@ -210,8 +210,10 @@ async def test_connection_that_does_not_come_about(
     assert client.statistics.requests == 3
 
 
-async def test_nobody_listens(session: aiohttp.ClientSession, free_port: int) -> None:
-    """A refused connection is told as such."""
+async def test_connection_refused(
+    session: aiohttp.ClientSession, free_port: int
+) -> None:
+    """A refused connection is reported as such."""
     client = Bitrix24Client(
         session, Webhook.parse(f"http://127.0.0.1:{free_port}/rest/1/abcdefghij0/")
     )
@@ -220,7 +222,7 @@ async def test_nobody_listens(session: aiohttp.ClientSession, free_port: int) ->
 
 
 async def test_size_limit(client: Bitrix24Client, portal: Portal) -> None:
-    """500 MB of JSON are not read: neither time nor memory goes into them."""
+    """Reading stops at the size limit: 500 MB of JSON cost neither time nor memory."""
     portal.fault(Huge(500 * 1024 * 1024))
     with pytest.raises(UnexpectedAnswer):
         await call(client, "profile")
@@ -230,7 +232,7 @@ async def test_size_limit(client: Bitrix24Client, portal: Portal) -> None:
 async def test_redirects_are_not_followed(
     client: Bitrix24Client, portal: Portal, other_portal: Portal, status: int
 ) -> None:
-    """The secret goes to no other host, whatever the portal says."""
+    """The secret is never sent to another host."""
     portal.fault(Redirect(f"{other_portal.url}{{path}}", status))
     with pytest.raises(Bitrix24Error):
         await call(client, "profile")
@@ -240,7 +242,7 @@ async def test_redirects_are_not_followed(
 async def test_redirect_that_repeats_the_secret(
     client: Bitrix24Client, portal: Portal
 ) -> None:
-    """A host made of the secret is not taken for the portal's new name."""
+    """A host that contains the secret is not reported as the portal's new name."""
     portal.fault(Redirect(f"https://{portal.code}.example.com{{path}}"))
     with pytest.raises(UnexpectedAnswer):
         await call(client, "profile")
@@ -250,7 +252,7 @@ async def test_redirect_that_repeats_the_secret(
 async def test_content_type_does_not_matter(
     client: Bitrix24Client, portal: Portal, kind: str
 ) -> None:
-    """JSON is JSON, whatever a proxy calls it."""
+    """The body is parsed as JSON, whatever content type a proxy sets."""
     portal.fault(Body('{"result": "\u0434\u0430"}', content_type=kind))
     assert await call(client, "profile") == "да"
 
@@ -264,10 +266,10 @@ async def test_content_type_does_not_matter(
         {"result": "nonsense", "result_error": None, "result_time": 7},
     ],
 )
-async def test_batch_of_odd_parts(
+async def test_batch_with_malformed_parts(
     client: Bitrix24Client, portal: Portal, parts: dict[str, object]
 ) -> None:
-    """A command that did not clearly succeed has failed."""
+    """A command without a clear success counts as failed."""
     portal.fault(Result(parts))
     answer = await client.batch({"a": "profile"})
     assert answer.results == {}
@@ -275,17 +277,17 @@ async def test_batch_of_odd_parts(
 
 
 @pytest.mark.parametrize("result", [None, [], "x", {}, {"a": 1}])
-async def test_batch_that_is_none(
+async def test_answer_that_is_no_batch(
     client: Bitrix24Client, portal: Portal, result: object
 ) -> None:
-    """A batch without its parts is no answer."""
+    """An answer without the parts of a batch is an error."""
     portal.fault(Result(result))
     with pytest.raises(UnexpectedAnswer):
         await client.batch({"a": "profile"})
 
 
 async def test_operating_time_is_kept(client: Bitrix24Client, portal: Portal) -> None:
-    """The client knows what each method used, from calls and from batches."""
+    """The client keeps the operating time that calls and batches report."""
     portal.operating_cost[STATUS] = 2.5
     await client.batch({"a": f"{STATUS}?REG_ID={MAIN}"})
     assert client.operating[STATUS].seconds == 2.5
@@ -295,8 +297,8 @@ async def test_operating_time_is_kept(client: Bitrix24Client, portal: Portal) ->
     assert 530 < client.operating[STATUS].resets_in() <= 600
 
 
-async def test_what_a_call_adds(client: Bitrix24Client, portal: Portal) -> None:
-    """It is the mean of a batch, even if as much of the sum is forgotten meanwhile."""
+async def test_operating_time_of_a_call(client: Bitrix24Client, portal: Portal) -> None:
+    """It is the mean of a batch, even if an old bucket expires meanwhile."""
     now = 1_789_000_000.0
     portal.clock = lambda: now
     portal.operating_cost[STATUS] = 2.5
@@ -334,7 +336,7 @@ async def test_a_wrong_clock_of_the_portal(
 async def test_no_operating_time(
     client: Bitrix24Client, portal: Portal, block: object
 ) -> None:
-    """A self-hosted portal reports none; what cannot be read is none."""
+    """Missing or malformed operating time counts as none, as on a self-hosted portal."""
     parts = {"result": {"a": 1}, "result_time": {"a": block}}
     portal.fault(Body(json.dumps({"result": parts})))
     await client.batch({"a": "profile"})
@@ -342,7 +344,7 @@ async def test_no_operating_time(
 
 
 async def test_limit_of_operating_time(client: Bitrix24Client, portal: Portal) -> None:
-    """The error names no time; the last good answer did."""
+    """The error has no reset time, so that of the last successful answer is used."""
     portal.operating_cost[STATUS] = 500
     command = {"a": f"{STATUS}?REG_ID={MAIN}"}
     await client.batch(command)
@@ -364,10 +366,10 @@ async def test_limit_of_operating_time(client: Bitrix24Client, portal: Portal) -
         ("operation_time", None),
     ],
 )
-async def test_when_to_come_back(
+async def test_retry_after(
     client: Bitrix24Client, portal: Portal, slug: str, seconds: float | None
 ) -> None:
-    """The portal's own word counts, where it has one."""
+    """The portal's Retry-After is used where there is one."""
     portal.fault(FAULTS[slug])
     with pytest.raises(TransientError) as caught:
         await call(client, "profile")
@@ -375,7 +377,9 @@ async def test_when_to_come_back(
     assert isinstance(caught.value, Throttled | ServerFault)
 
 
-async def test_an_unknown_code_is_told(client: Bitrix24Client, portal: Portal) -> None:
+async def test_an_unknown_code_is_reported(
+    client: Bitrix24Client, portal: Portal
+) -> None:
     """An error code never seen before is reported with its code."""
     portal.fault(ErrorReply("SOMETHING_NEW", "Text", 401))
     with pytest.raises(Bitrix24Error, match="SOMETHING_NEW") as caught:
@@ -384,8 +388,8 @@ async def test_an_unknown_code_is_told(client: Bitrix24Client, portal: Portal) -
     assert not isinstance(caught.value, InvalidWebhook)
 
 
-async def test_proof(telephony: Telephony, portal: Portal) -> None:
-    """A good webhook is proved in one request, and the lines are there with it."""
+async def test_validate_webhook(telephony: Telephony, portal: Portal) -> None:
+    """One request validates a webhook and returns the portal's lines."""
     assert (await telephony.validate_webhook()).keys() == {MAIN, SALES, SUPPORT}
     assert len(portal.requests) == 1
     portal.permitted = False
@@ -396,7 +400,7 @@ async def test_proof(telephony: Telephony, portal: Portal) -> None:
 async def test_certificate(
     session: aiohttp.ClientSession, tmp_path: Path, socket_enabled: None
 ) -> None:
-    """A certificate that nobody vouches for is refused; one that is trusted is not."""
+    """An untrusted certificate is refused, a trusted one is accepted."""
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
@@ -419,14 +423,14 @@ async def test_certificate(
 
 
 @pytest.fixture
-def assert_untold(
+def assert_no_secret(
     portal: Portal, caplog: pytest.LogCaptureFixture
 ) -> Callable[[BaseException], None]:
     """Return a function that looks for the secret in an error and in the logs."""
     caplog.set_level(logging.DEBUG)
     webhook = Webhook.parse(portal.webhook)
 
-    def assert_untold(error: BaseException) -> None:
+    def assert_no_secret(error: BaseException) -> None:
         chain: BaseException | None = error
         while chain is not None:
             assert not webhook.leaks_into(f"{chain} {chain!r} {chain.args!r}")
@@ -435,21 +439,21 @@ def assert_untold(
         assert not webhook.leaks_into("".join(traceback.format_exception(error)))
         assert not webhook.leaks_into(caplog.text)
 
-    return assert_untold
+    return assert_no_secret
 
 
 @pytest.mark.parametrize("slug", FAULTS)
-async def test_no_fault_tells_the_secret(
+async def test_no_fault_reveals_the_secret(
     client: Bitrix24Client,
     portal: Portal,
     slug: str,
-    assert_untold: Callable[[BaseException], None],
+    assert_no_secret: Callable[[BaseException], None],
 ) -> None:
-    """Whatever goes wrong, the secret is in no error, cause, traceback or log."""
+    """The secret is in no error, cause, traceback or log, whatever the fault."""
     portal.fault(FAULTS[slug])
     with pytest.raises((TransientError, PermanentError)) as caught:
         await client.batch({"a": "profile"})
-    assert_untold(caught.value)
+    assert_no_secret(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -465,13 +469,13 @@ async def test_a_portal_that_repeats_the_secret(
     client: Bitrix24Client,
     portal: Portal,
     fault: ErrorReply | Redirect | Body,
-    assert_untold: Callable[[BaseException], None],
+    assert_no_secret: Callable[[BaseException], None],
 ) -> None:
-    """What the portal says is not repeated where it holds the secret."""
+    """Text from the portal is not repeated if it contains the secret."""
     portal.fault(fault)
     with pytest.raises(Bitrix24Error) as caught:
         await call(client, "profile")
-    assert_untold(caught.value)
+    assert_no_secret(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -486,7 +490,7 @@ async def test_a_portal_that_repeats_the_secret(
 async def test_server_errors_begin_at_500(
     client: Bitrix24Client, portal: Portal, fault: Fault, error: type[Bitrix24Error]
 ) -> None:
-    """An answer that nobody knows is the server's fault from this status on."""
+    """An unknown answer with a status of 500 or more is a server error."""
     portal.fault(fault)
     with pytest.raises(error) as caught:
         await call(client, "profile")

@@ -1,4 +1,4 @@
-"""The whole poll over HTTP on whatever comes: a value, "not known", or a typed error."""
+"""A whole poll over HTTP with arbitrary answers: a value, unknown, or a typed error."""
 
 import json
 from typing import Any
@@ -68,7 +68,7 @@ PATIENT = settings(
 async def test_any_answer(
     telephony: Telephony, portal: Portal, body: str | bytes, status: int
 ) -> None:
-    """No answer raises anything but the typed error, or is taken for another line's."""
+    """An answer raises no other error, and never becomes the answer of another line."""
     portal.clear_faults()
     portal.fault(
         Body(body.encode("utf-8", "replace") if isinstance(body, str) else body, status)

@@ -1,4 +1,4 @@
-"""Reading answers: documented ones, and whatever else may come."""
+"""Parsing of answers: documented ones, malformed ones, and arbitrary ones."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -50,7 +50,7 @@ FIELDS = ("REG_ID", "LAST_UPDATED", "ERROR_MESSAGE", "STATUS_CODE", "STATUS_RESU
 
 
 def test_registered() -> None:
-    """The documented answer is read as it stands."""
+    """The documented answer is parsed."""
     registration = parse_registration(REGISTERED, 201001)
     assert registration == SipRegistration(201001, "success", 200, "", WHEN)
     assert registration.status is RegistrationStatus.SUCCESS
@@ -121,14 +121,14 @@ def test_registration_in_all_its_types(
         REGISTERED | {"REG_ID": "x"},
     ],
 )
-def test_an_answer_that_says_nothing_about_the_line(result: Any) -> None:
-    """It is not known; it is never taken for a status."""
+def test_an_answer_that_cannot_be_parsed(result: Any) -> None:
+    """It is unknown, and never taken for a status."""
     with pytest.raises(UnexpectedAnswer):
         parse_registration(result, 201001)
 
 
 def test_lines() -> None:
-    """Keys reg<REG_ID> are lines; titles are unescaped once, cleaned and cut."""
+    """Keys reg<REG_ID> are lines; titles are unescaped once, cleaned and truncated."""
     lines = parse_lines(
         {
             "reg201001": "Основная линия",
@@ -167,14 +167,14 @@ def test_lines() -> None:
 
 
 def test_no_lines() -> None:
-    """PHP's empty object is a list."""
+    """PHP encodes an empty object as a list."""
     assert parse_lines([]) == {}
     assert parse_lines({}) == {}
 
 
 @pytest.mark.parametrize("result", [None, "", 0, ["x"], True])
-def test_lines_that_are_none(result: Any) -> None:
-    """A list that cannot be read is no empty one: nothing is removed for it."""
+def test_malformed_list(result: Any) -> None:
+    """A malformed list does not count as an empty one, so no line is removed."""
     with pytest.raises(UnexpectedAnswer):
         parse_lines(result)
 
@@ -206,13 +206,13 @@ def test_lines_that_are_none(result: Any) -> None:
     ],
 )
 def test_connector(result: Any, connector: SipConnector) -> None:
-    """The connector's state in the types that occur."""
+    """The connector's state is parsed from all types that occur."""
     assert parse_connector(result) == connector
 
 
 @pytest.mark.parametrize("result", [None, [], "x", 1])
-def test_connector_that_is_none(result: Any) -> None:
-    """What is no object says nothing of the connector."""
+def test_malformed_connector(result: Any) -> None:
+    """An answer that is no object leaves the connector's state unknown."""
     with pytest.raises(UnexpectedAnswer):
         parse_connector(result)
 
@@ -230,7 +230,7 @@ def test_connector_that_is_none(result: Any) -> None:
     ],
 )
 def test_meanings_of_access_denied(text: str, status: int, reason: str) -> None:
-    """One code, four meanings: the text tells, and the status where it does not."""
+    """The description decides between four meanings; without it, the status does."""
     error = error_of({"error": "ACCESS_DENIED", "error_description": text}, status)
     assert error
     assert error.reason == reason
@@ -259,7 +259,7 @@ def test_meanings_of_access_denied(text: str, status: int, reason: str) -> None:
 def test_meanings_of_other_errors(
     answer: dict[str, Any], status: int, reason: str
 ) -> None:
-    """The code tells, then the description, then the status."""
+    """The code decides, then the description, then the status."""
     error = error_of(answer, status)
     assert error
     assert error.reason == reason
@@ -283,7 +283,7 @@ def test_text_of_an_error() -> None:
     [(99, None), (100, 100), ("999", 999), (1000, None), (None, None)],
 )
 def test_limits_of_the_status_code(sent: Any, read: int | None) -> None:
-    """Only what can be a SIP response code is read as one."""
+    """Numbers outside of the range of SIP response codes are ignored."""
     answer = {**REGISTERED, "STATUS_CODE": sent}
     assert parse_registration(answer, 201001).status_code == read
 
@@ -292,7 +292,7 @@ def test_limits_of_the_status_code(sent: Any, read: int | None) -> None:
     ("sent", "read"), [(-1, None), (0, 0), (999_999, 999_999), (1_000_000, None)]
 )
 def test_limits_of_the_free_minutes(sent: int, read: int | None) -> None:
-    """A number of minutes that cannot be is left out."""
+    """An impossible number of minutes is ignored."""
     assert parse_connector({"FREE_MINUTES": sent}).free_minutes == read
 
 
@@ -306,7 +306,7 @@ def test_limits_of_a_reg_id(sent: Any, read: int | None) -> None:
 
 
 def test_limits_of_texts() -> None:
-    """A text is shown whole as long as it fits, and cut with a sign of it otherwise."""
+    """A text that is too long is truncated, with an ellipsis."""
     assert clean("a" * 9 + "\n", 10) == "a" * 9
     assert clean("a\n" + "b" * 8, 10) == "a bbbbbbbb"
     assert clean("a" * 10, 10) == "a" * 10
@@ -321,7 +321,7 @@ def test_limits_of_texts() -> None:
 
 @given(json_values)
 def test_any_result(value: Any) -> None:
-    """Whatever comes, the outcome is a value or the one typed error."""
+    """Any answer becomes a value or a typed error."""
     for parse in (parse_lines, parse_connector, lambda v: parse_registration(v, 7)):
         try:
             outcome = parse(value)
@@ -332,7 +332,7 @@ def test_any_result(value: Any) -> None:
 
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, json_values)))
 def test_any_registration(result: dict[str, Any]) -> None:
-    """Only the one word ever counts as registered; all of it fits a state."""
+    """Only `success` counts as registered, and all texts fit a state."""
     try:
         registration = parse_registration(result, 7)
     except UnexpectedAnswer:
@@ -349,7 +349,7 @@ def test_any_registration(result: dict[str, Any]) -> None:
 
 @given(st.dictionaries(st.text(max_size=25), json_values, max_size=5))
 def test_any_lines(result: dict[str, Any]) -> None:
-    """Titles fit a name, are on one line, and can be stored."""
+    """Titles fit a device's name, have no line breaks, and can be stored."""
     for reg_id, line in parse_lines(result).items():
         assert reg_id == line.reg_id > 0
         assert len(line.title) <= MAX_TITLE
@@ -359,7 +359,7 @@ def test_any_lines(result: dict[str, Any]) -> None:
 
 @given(st.text(alphabet=st.characters(codec=None), max_size=300), st.integers(1, 255))
 def test_any_text_is_clean(text: str, length: int) -> None:
-    """No control character, no half of a surrogate pair, no more than the length."""
+    """There are no control characters and no lone surrogates, and the length fits."""
     cleaned = clean(text, length)
     assert len(cleaned) <= length
     assert not any(ord(c) < 32 or 127 <= ord(c) < 160 for c in cleaned)
@@ -368,7 +368,7 @@ def test_any_text_is_clean(text: str, length: int) -> None:
 
 @given(json_values)
 def test_any_number_and_time(value: Any) -> None:
-    """A number is one or None, and so is a time."""
+    """Numbers and times are parsed, or None."""
     number, reg_id, time = parse_int(value), parse_reg_id(value), parse_time(value)
     assert number is None or isinstance(number, int)
     assert reg_id is None or reg_id > 0
@@ -382,7 +382,7 @@ def test_any_number_and_time(value: Any) -> None:
     st.integers(100, 599),
 )
 def test_any_error(answer: dict[str, Any], status: int) -> None:
-    """Whatever stands in an error, it is one of the tree, with a short code."""
+    """Any error answer becomes one of our errors, with a short code."""
     error = error_of(answer, status)
     if error is None:
         assert "error" not in answer
@@ -403,6 +403,6 @@ def test_any_error(answer: dict[str, Any], status: int) -> None:
     ],
 )
 def test_plausible_years(text: str, year: int | None) -> None:
-    """A time outside of two centuries is a mistake, and none."""
+    """A time outside of two centuries is ignored."""
     time = parse_time(text)
     assert (time and time.year) == year

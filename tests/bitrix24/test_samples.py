@@ -1,4 +1,4 @@
-"""Recorded and documented answers, replayed: each ends as its class says."""
+"""Recorded and documented answers, replayed: each has the outcome in its sample."""
 
 import json
 from pathlib import Path
@@ -135,8 +135,8 @@ def commands_of(sample: dict[str, Any]) -> dict[str, str]:
     return {key: command for key, command in cmd.items() if key != "…"}
 
 
-def test_every_sample_is_expected_to_end_somehow() -> None:
-    """No sample is left out of the tests below."""
+def test_every_sample_is_tested() -> None:
+    """Every sample belongs to one of the tests below."""
     successes = {key for key, s in SAMPLES.items() if s["class"] == "success"}
     judged_by_the_caller = {"S03", "S05", "S08"}
     assert SAMPLES.keys() == (
@@ -146,7 +146,7 @@ def test_every_sample_is_expected_to_end_somehow() -> None:
 
 @pytest.mark.parametrize("key", ERRORS)
 async def test_error(sample_client: Bitrix24Client, portal: Portal, key: str) -> None:
-    """The whole request fails, with the class of the sample."""
+    """The whole request fails with the sample's error."""
     sample = SAMPLES[key]
     method = replay(portal, sample)
     with pytest.raises(Bitrix24Error) as caught:
@@ -166,7 +166,7 @@ async def test_error(sample_client: Bitrix24Client, portal: Portal, key: str) ->
     ],
 )
 async def test_success(sample_client: Bitrix24Client, portal: Portal, key: str) -> None:
-    """The result arrives as it is."""
+    """The result is returned unchanged."""
     sample = SAMPLES[key]
     method = replay(portal, sample)
     result = await call(sample_client, method, sample["request"].get("json"))
@@ -204,7 +204,7 @@ async def test_registration(
     code: int | None,
     settled: bool,
 ) -> None:
-    """A recorded status is read as what it says, inside a batch as the poll asks it."""
+    """A recorded status is parsed, also inside a batch."""
     result = SAMPLES[key]["response"]["body"]["result"]
     reg_id = result["REG_ID"]
     batch = {"result": {"result": {f"s{reg_id}": result}}}
@@ -229,7 +229,7 @@ async def test_lines(sample_client: Bitrix24Client, portal: Portal) -> None:
 
 
 async def test_connector(sample_client: Bitrix24Client, portal: Portal) -> None:
-    """The connector is paid to a time with a zone."""
+    """The connector's end has a time zone."""
     replay(portal, SAMPLES["S26"])
     method = "voximplant.sip.connector.status"
     connector = parse_connector(await call(sample_client, method))
@@ -243,14 +243,14 @@ async def test_connector(sample_client: Bitrix24Client, portal: Portal) -> None:
     ("key", "command", "error"),
     [("S03", "profile", InvalidWebhook), ("S05", "scope", MissingScope)],
 )
-async def test_what_the_proof_judges(
+async def test_results_that_do_not_validate_a_webhook(
     sample_client: Bitrix24Client,
     portal: Portal,
     key: str,
     command: str,
     error: type[Bitrix24Error],
 ) -> None:
-    """A result that is a success by its form, and tells of a webhook that is none."""
+    """Some results have the form of a success and mean an invalid webhook."""
     results = {
         "profile": SAMPLES["S01"]["response"]["body"]["result"],
         "scope": SAMPLES["S04"]["response"]["body"]["result"],
@@ -262,10 +262,10 @@ async def test_what_the_proof_judges(
         await Telephony(sample_client).validate_webhook()
 
 
-async def test_a_method_that_is_missing(
+async def test_method_get_is_not_reliable(
     sample_client: Bitrix24Client, portal: Portal
 ) -> None:
-    """`method.get` answers well for a method that is not there; it is not relied on."""
+    """`method.get` also succeeds for a missing method, so it is not used."""
     replay(portal, SAMPLES["S08"])
     result = await call(sample_client, "method.get", {"name": "voximplant.sip.status"})
     assert result == {"isExisting": False, "isAvailable": False}

@@ -42,7 +42,7 @@ def many(portal: Portal) -> list[int]:
 
 
 async def test_all_in_one(telephony: Telephony, portal: Portal) -> None:
-    """List and connector come along with the statuses."""
+    """The list and the connector are requested together with the statuses."""
     answers = await telephony.poll(ALL, with_lines=True, with_connector=True)
     assert len(portal.requests) == 1
     assert answers.registrations.keys() == set(ALL)
@@ -52,8 +52,8 @@ async def test_all_in_one(telephony: Telephony, portal: Portal) -> None:
     assert (await telephony.poll(ALL)).lines is None
 
 
-async def test_nothing_to_ask(telephony: Telephony, portal: Portal) -> None:
-    """Without any line, whether the portal answers is asked all the same."""
+async def test_no_lines_to_poll(telephony: Telephony, portal: Portal) -> None:
+    """Without lines, the poll still checks that the portal answers."""
     assert (await telephony.poll([])).registrations == {}
     assert portal.commands("voximplant.line.get") == 1
     portal.fault(FAULTS["nginx_503"])
@@ -61,8 +61,8 @@ async def test_nothing_to_ask(telephony: Telephony, portal: Portal) -> None:
         await telephony.poll([])
 
 
-async def test_a_command_fails(telephony: Telephony, portal: Portal) -> None:
-    """It fails its line, not the others."""
+async def test_one_command_fails(telephony: Telephony, portal: Portal) -> None:
+    """A failed command affects its own line only."""
     portal.lines[SALES].unreachable = True
     portal.lines[SUPPORT].raw = {"STATUS_RESULT": None}
     answers = (await telephony.poll(ALL)).registrations
@@ -71,8 +71,8 @@ async def test_a_command_fails(telephony: Telephony, portal: Portal) -> None:
     assert isinstance(answers[SUPPORT], UnexpectedAnswer)
 
 
-async def test_the_list_cannot_be_read(telephony: Telephony, portal: Portal) -> None:
-    """The lines are known without it."""
+async def test_the_list_is_malformed(telephony: Telephony, portal: Portal) -> None:
+    """A malformed list does not affect the statuses of the lines."""
     portal.fault(Result("nonsense"), method="voximplant.line.get")
     portal.fault(Result([]), method="voximplant.sip.connector.status")
     answers = await telephony.poll(ALL, with_lines=True, with_connector=True)
@@ -84,7 +84,7 @@ async def test_the_list_cannot_be_read(telephony: Telephony, portal: Portal) -> 
 async def test_a_later_request_fails(
     telephony: Telephony, portal: Portal, many: list[int]
 ) -> None:
-    """What was answered before is kept, and the portal is not bothered further."""
+    """Earlier answers are kept, and no further requests are sent."""
     portal.fault(FAULTS["nginx_502"], skip=1)
     answers = (await telephony.poll(many)).registrations
     assert all(isinstance(answers[r], SipRegistration) for r in many[:50])
@@ -98,10 +98,10 @@ async def test_a_later_request_fails(
     assert all(isinstance(answers[r], SipRegistration) for r in many)
 
 
-async def test_the_webhook_dies_between_requests(
+async def test_the_webhook_is_revoked_between_requests(
     telephony: Telephony, portal: Portal, many: list[int]
 ) -> None:
-    """A refusal of a later request is that of its lines, and of those behind it."""
+    """The lines of that request and of later ones get its error."""
     portal.fault(FAULTS["missing_permission"], skip=1)
     answers = (await telephony.poll(many)).registrations
     assert all(isinstance(answers[r], SipRegistration) for r in many[:50])
@@ -112,7 +112,7 @@ async def test_the_webhook_dies_between_requests(
 
 
 async def test_all_commands_are_refused(telephony: Telephony, portal: Portal) -> None:
-    """A batch of nothing but one lasting refusal is that refusal."""
+    """A permanent error that all commands have in common is the poll's error."""
     portal.permitted = False
     with pytest.raises(MissingPermission):
         await telephony.poll(ALL)
@@ -121,7 +121,7 @@ async def test_all_commands_are_refused(telephony: Telephony, portal: Portal) ->
 
 
 async def test_all_commands_are_throttled(telephony: Telephony, portal: Portal) -> None:
-    """The limit of operating time stops the whole poll, though the list is answered."""
+    """The operating time limit stops the whole poll, even if the list is answered."""
     portal.fault(FAULTS["operation_time"], method=STATUS)
     with pytest.raises(OperatingTimeExceeded):
         await telephony.poll(ALL, with_lines=True)
@@ -140,7 +140,7 @@ async def test_some_commands_are_throttled(
 async def test_commands_fail_for_different_reasons(
     telephony: Telephony, portal: Portal
 ) -> None:
-    """Then no reason is common to all, and each line has its own."""
+    """Each line then has its own error."""
     portal.fault(FAULTS["missing_permission"], method=STATUS, reg_id=MAIN)
     portal.fault(ErrorReply("NEW"), method=STATUS)
     answers = (await telephony.poll(ALL)).registrations
@@ -151,7 +151,7 @@ async def test_commands_fail_for_different_reasons(
 async def test_hanging_lines_do_not_hide_the_others(
     telephony: Telephony, portal: Portal
 ) -> None:
-    """A batch is lost to a line that hangs; in the next poll the others are known."""
+    """After a batch is lost to a hanging line, the next poll has the other lines."""
     portal.cut_after = 1.0
     portal.lines[SALES].delay = 60
     answers = (await telephony.poll(ALL)).registrations
@@ -168,7 +168,7 @@ async def test_hanging_lines_do_not_hide_the_others(
 
 
 async def test_a_single_line_that_hangs(telephony: Telephony, portal: Portal) -> None:
-    """Its time-out is its own as long as the portal answers a cheap question."""
+    """Its time-out affects only that line if the portal answers a cheap request."""
     portal.cut_after = 0.3
     portal.lines[MAIN].delay = 60
     for requests in (2, 2, 1):  # asked and cut off, cut off again on its own, resting
@@ -184,20 +184,20 @@ async def test_a_single_line_that_hangs(telephony: Telephony, portal: Portal) ->
         await telephony.poll([MAIN])
 
 
-async def test_neither_lines_nor_portal_answer(
+async def test_neither_line_nor_portal_answers(
     telephony: Telephony, portal: Portal
 ) -> None:
-    """A time-out of the cheap question, too, is the portal's."""
+    """If the cheap request also times out, that is the portal's fault."""
     portal.fault(FAULTS["nginx_504"])
     with pytest.raises(RequestTimeout):
         await telephony.poll(ALL)
     assert len(portal.requests) == 2
 
 
-async def test_the_cheap_question_is_refused(
+async def test_the_cheap_request_is_refused(
     telephony: Telephony, portal: Portal
 ) -> None:
-    """What somebody has to fix concerns the whole poll; a mere error does not."""
+    """A permanent error fails the whole poll, another error does not."""
     portal.fault(FAULTS["nginx_504"], times=1)
     portal.fault(ErrorReply("ERROR_CORE", "", 500), method=LINES)
     answers = await telephony.poll(ALL, with_lines=True)
@@ -211,7 +211,7 @@ async def test_the_cheap_question_is_refused(
 
 
 async def test_time_runs_out(telephony: Telephony, portal: Portal) -> None:
-    """What the poll has no time left for is not asked; the next one asks it."""
+    """Lines that the poll has no time left for are left to the next poll."""
     portal.fault(Hang(), times=2)
     began = monotonic()
     with pytest.raises(RequestTimeout):
@@ -232,7 +232,7 @@ async def test_time_runs_out(telephony: Telephony, portal: Portal) -> None:
 async def test_no_time_at_all(
     telephony: Telephony, portal: Portal, seconds: float, slow: bool
 ) -> None:
-    """Nothing but the cheap question is asked then."""
+    """Only the cheap request is sent then."""
     if slow:
         telephony.planner.answered(ALL, (), 3, 6.0)
     answers = (await telephony.poll(ALL, seconds=seconds)).registrations
@@ -240,10 +240,10 @@ async def test_no_time_at_all(
     assert portal.commands(STATUS) == 0
 
 
-async def test_waiting_for_its_turn_is_not_the_portals_slowness(
+async def test_waiting_for_the_lock_is_not_the_portals_delay(
     telephony: Telephony, portal: Portal
 ) -> None:
-    """A poll behind an action learns nothing from that, and no line is isolated by it."""
+    """A poll that waits for an action does not change batch sizes or isolate a line."""
     portal.lines[SALES].unreachable = True
     released = asyncio.Event()
     portal.fault(Hold(released), times=1)
@@ -258,8 +258,10 @@ async def test_waiting_for_its_turn_is_not_the_portals_slowness(
     assert telephony.planner.isolated == frozenset()
 
 
-async def test_its_turn_does_not_come(telephony: Telephony, portal: Portal) -> None:
-    """The wait for it is part of the poll's time; nothing is learnt from that."""
+async def test_the_lock_is_not_released_in_time(
+    telephony: Telephony, portal: Portal
+) -> None:
+    """The wait counts towards the poll's time, and batch sizes do not change."""
     released = asyncio.Event()
     portal.fault(Hold(released), times=1)
     action = asyncio.create_task(telephony.ask_now([MAIN]))
@@ -273,8 +275,8 @@ async def test_its_turn_does_not_come(telephony: Telephony, portal: Portal) -> N
     assert portal.commands(STATUS) == 1
 
 
-async def test_asked_now(telephony: Telephony, portal: Portal) -> None:
-    """The portal is asked, also about a line that rests; the polls know nothing of it."""
+async def test_ask_now(telephony: Telephony, portal: Portal) -> None:
+    """All lines are requested, also those that hang; later polls are not affected."""
     portal.cut_after = 0.3
     portal.lines[SALES].delay = 60
     for _ in range(3):
@@ -305,10 +307,10 @@ async def test_asked_now(telephony: Telephony, portal: Portal) -> None:
     assert isinstance((await telephony.poll(ALL)).registrations[SALES], RequestTimeout)
 
 
-async def test_the_session_is_closed(
+async def test_the_session_closes_during_a_poll(
     telephony: Telephony, portal: Portal, many: list[int]
 ) -> None:
-    """As it is when Home Assistant unloads the entry under a poll."""
+    """Home Assistant does that when it unloads the entry during a poll."""
     released = asyncio.Event()
     portal.fault(Hold(released), times=1)
     action = asyncio.create_task(telephony.ask_now([MAIN]))

@@ -1,4 +1,4 @@
-"""What people paste, and what becomes of it."""
+"""Parsing of the webhooks that people paste."""
 
 import pytest
 
@@ -69,7 +69,7 @@ NORMAL = f"https://acme.bitrix24.ru/rest/1/{CODE}/"
     ],
 )
 def test_normal_form(pasted: str, normal: str) -> None:
-    """Whatever way it was copied, the webhook is the same."""
+    """Every way of copying the webhook leads to the same result."""
     webhook = Webhook.parse(pasted)
     assert webhook.url == normal
     assert Webhook.parse(webhook.url) == webhook
@@ -102,7 +102,7 @@ def test_normal_form(pasted: str, normal: str) -> None:
     ],
 )
 def test_refused(pasted: str, reason: str) -> None:
-    """What is no webhook is refused with its reason, and without repeating it."""
+    """Other input is refused with a reason that does not repeat it."""
     with pytest.raises(InvalidWebhookUrl) as caught:
         Webhook.parse(pasted)
     assert caught.value.reason == reason
@@ -110,7 +110,7 @@ def test_refused(pasted: str, reason: str) -> None:
 
 
 def test_parts() -> None:
-    """The parts are what they say."""
+    """The properties return the parts of the URL."""
     webhook = Webhook.parse(f"https://Intra.example.org:8443/portal/rest/17/{CODE}/")
     assert webhook.base == "https://intra.example.org:8443/portal"
     assert webhook.portal == "intra.example.org:8443/portal"
@@ -119,7 +119,7 @@ def test_parts() -> None:
 
 
 def test_shows_the_host_only() -> None:
-    """Neither way of printing a webhook shows the secret or the user."""
+    """Neither `str` nor `repr` shows the secret or the user."""
     webhook = Webhook.parse(f"https://acme.bitrix24.ru/rest/4711/{CODE}/")
     for text in (str(webhook), repr(webhook), f"{webhook}", f"{[webhook]}"):
         assert "acme.bitrix24.ru" in text
@@ -138,13 +138,13 @@ def test_shows_the_host_only() -> None:
         ("012345", True),
     ],
 )
-def test_tells_a_leak(text: str, told: bool) -> None:
-    """More than 4 characters of the secret in a text are noticed."""
+def test_finds_a_leak(text: str, told: bool) -> None:
+    """More than 4 characters of the secret in a text count as a leak."""
     assert Webhook.parse(NORMAL).leaks_into(text) is told
 
 
-def test_tells_a_leak_of_a_short_code() -> None:
-    """A code of 4 characters is noticed whole."""
+def test_finds_a_leak_of_a_short_code() -> None:
+    """A code of 4 characters counts as a leak if it appears whole."""
     webhook = Webhook.parse("https://acme.bitrix24.ru/rest/1/abcd/")
     assert webhook.leaks_into("xabcdx")
     assert not webhook.leaks_into("abc")
