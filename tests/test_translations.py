@@ -49,9 +49,9 @@ LANGUAGES = (
 # What a language writes as English does, where the text is nothing else.
 SAME_EVERYWHERE = {"REG_ID"}
 SAME: dict[str, set[str]] = {
-    "de": {"Portal", "REG_IDs", "Status"},
+    "de": {"Labels", "Portal", "REG_IDs", "Status"},
     "es": {"Error", "Portal"},
-    "nl": {"Status"},
+    "nl": {"Labels", "Status"},
     "pl": {"Portal"},
     "pt-BR": {"Portal", "REG_IDs", "Status"},
     "tr": {"Portal"},
@@ -503,11 +503,22 @@ async def test_system_health(
     assert ENGLISH["system_health"]["info"].keys() == info.keys()
 
 
+def test_dashboard() -> None:
+    """Each text that the dashboard strategy shows is there, and each option's name."""
+    script = (FOLDER / "frontend" / "bitrix24-sip.js").read_text(encoding="utf-8")
+    used = set(re.findall(r"\btexts\.(\w+)", script))
+    options = set(re.findall(r"\boptions\.(\w+)", script))
+    assert ENGLISH["config_panel"].keys() == {"dashboard"}
+    assert ENGLISH["config_panel"]["dashboard"].keys() == (
+        used | {f"option_{option}" for option in options}
+    )
+
+
 def test_nothing_else() -> None:
     """All that English has is looked at above."""
     assert ENGLISH.keys() == {
-        *("config", "device", "entity", "exceptions", "issues", "options", "services"),
-        "system_health",
+        *("config", "config_panel", "device", "entity", "exceptions", "issues"),
+        *("options", "services", "system_health"),
     }
     assert ENGLISH["config"].keys() == {"abort", "error", "step"}
     assert ENGLISH["options"].keys() == {"error", "step"}

@@ -17,6 +17,7 @@ from .connection import async_create_client
 from .const import CONF_WEBHOOK, DOMAIN
 from .coordinator import Bitrix24SipConfigEntry, Bitrix24SipCoordinator
 from .devices import portal_device_info, reg_id_of
+from .frontend import async_setup_frontend
 from .issues import async_delete_issues
 from .services import async_setup_services
 
@@ -26,8 +27,9 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
-    """Register what there is without any portal: the action."""
+    """Register what there is without any portal: the action, and the dashboard."""
     async_setup_services(hass)
+    await async_setup_frontend(hass)
 
     @callback
     def entry_changed(_: ConfigEntryChange, entry: ConfigEntry) -> None:
