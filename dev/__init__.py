@@ -1,5 +1,5 @@
-"""What a developer runs: the simulated portal, and what is built on it.
+"""Tools of the developers, with the simulated portal as their basis.
 
-`portal` is the lowest floor; `hass` starts a real Home Assistant; the demo, the soak,
-the browser run and the benchmark use both.
+`hass` starts a real Home Assistant. The demo, the soak, the browser run and the
+benchmark use it with the portal in `portal`.
 """

@@ -1,10 +1,10 @@
-"""Run a real Home Assistant on loopback and do over its API what a person does.
+"""Run a real Home Assistant on loopback, and use it over its API.
 
     write_config(folder, port)
     async with HomeAssistant(folder, port) as hass:
         entry = await hass.add_integration("bitrix24_sip", {"webhook": "…"})
 
-Python blocks that touch files are plain functions, to be called before the event loop.
+Functions that access files block, so call them before the event loop starts.
 """
 
 import asyncio
@@ -35,14 +35,14 @@ _LOG_NAME = "hass.log"
 
 
 class HassError(Exception):
-    """Home Assistant did not start, or did not do what it was asked for."""
+    """Home Assistant did not start, or refused a request."""
 
 
 class FlowError(HassError):
-    """A config or options flow did not end in an entry. `result`: its last answer."""
+    """A config or options flow did not create an entry. `result`: its last answer."""
 
     def __init__(self, result: Mapping[str, Any]) -> None:
-        """Tell the step and its errors; never what was typed in."""
+        """Report the step and its errors, without the input."""
         self.result = result
         step = result.get("step_id") or result.get("type")
         why = result.get("errors") or result.get("reason") or "no entry was made"
@@ -52,7 +52,7 @@ class FlowError(HassError):
 def is_free(port: int) -> bool:
     """Return whether a server could listen at a port of loopback."""
     with socket.socket() as probe:
-        # As servers do: a port whose last connection is just closing is free.
+        # As for servers, a port with a closing connection counts as free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
@@ -62,7 +62,7 @@ def is_free(port: int) -> bool:
 
 
 def free_port(first: int = DEFAULT_PORT) -> int:
-    """Return the first port from `first` on that is free on loopback."""
+    """Return the first free port on loopback, from `first` on."""
     for port in range(first, first + 100):
         if is_free(port):
             return port
@@ -82,13 +82,13 @@ def write_config(
     also: the folder of another custom integration, which is set up by YAML.
 
     Two of Home Assistant's storage files are seeded: host and port, because an `http:`
-    block in YAML is on trial for five minutes only (since 2026.10); and the steps of
-    the onboarding other than the user's, because they set up integrations that want
+    block in YAML is reverted after five minutes (since 2026.10); and the steps of
+    the onboarding other than the user's, because they set up integrations that need
     the internet.
     """
     storage = folder / ".storage"
     storage.mkdir(parents=True)
-    # Home Assistant asks for a restart once it has made these itself.
+    # Home Assistant asks for a restart if it creates these itself.
     (folder / "www").mkdir()
     (folder / "themes").mkdir()
     shutil.copyfile(configuration, folder / "configuration.yaml")
@@ -103,7 +103,7 @@ def write_config(
         shutil.copytree(also, folder / "custom_components" / also.name)
         with (folder / "configuration.yaml").open("a", encoding="utf-8") as file:
             file.write(f"\n{also.name}:\n")
-    # The first version of the store: every Home Assistant migrates it to its own.
+    # The first version of the store, which every Home Assistant migrates.
     http = {"server_host": [HOST], "server_port": port}
     onboarding = {"done": ["core_config", "analytics", "integration"]}
     _store(storage, "http", 1, http)
@@ -123,7 +123,7 @@ class HomeAssistant:
     """
 
     def __init__(self, folder: Path, port: int) -> None:
-        """Take a configuration folder made by `write_config`, and its port."""
+        """Set a configuration folder made by `write_config`, and its port."""
         self.folder = folder
         self.url = f"http://{HOST}:{port}"
         self.log = folder / _LOG_NAME
@@ -136,7 +136,7 @@ class HomeAssistant:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        """Start Home Assistant; return when it is running and has its user."""
+        """Start Home Assistant; return when it is running and has a user."""
         try:
             await self.start()
         except BaseException:
@@ -154,7 +154,7 @@ class HomeAssistant:
         await self.stop()
 
     async def start(self) -> None:
-        """Start the process, make the user, wait until everything is set up."""
+        """Start the process, create the user, and wait until everything is set up."""
         await self._spawn()
         async with asyncio.timeout(_START_TIMEOUT):
             await self._until("http", "/manifest.json", lambda _: True)
@@ -163,7 +163,7 @@ class HomeAssistant:
             await self._until("running", "/api/config", _is_running)
 
     async def stop(self) -> None:
-        """End the process, gently where it lets us. May be called more than once."""
+        """End the process, gracefully if possible. May be called more than once."""
         if self._session:
             await self._session.close()
             self._session = None
@@ -175,7 +175,7 @@ class HomeAssistant:
             async with asyncio.timeout(_STOP_TIMEOUT):
                 await process.wait()
         finally:
-            # It took too long, or somebody is in a hurry.
+            # It took too long, or was interrupted.
             if process.returncode is None:
                 process.kill()
                 await process.wait()
@@ -187,7 +187,7 @@ class HomeAssistant:
 
     @property
     def pid(self) -> int:
-        """The id of the process that runs."""
+        """The ID of the running process."""
         if self._process is None:
             raise HassError("Home Assistant is not running")
         return self._process.pid
@@ -200,7 +200,7 @@ class HomeAssistant:
         return "\n".join(text.splitlines()[-lines:])
 
     def logged_errors(self, about: str) -> list[str]:
-        """Return the lines that were logged as errors and name what `about` says."""
+        """Return the errors in the log that contain `about`."""
         return [
             line
             for line in self.log_tail(10_000).splitlines()
@@ -208,7 +208,7 @@ class HomeAssistant:
         ]
 
     def frontend_tokens(self) -> str:
-        """Return what a browser's `localStorage.hassTokens` has when logged in."""
+        """Return the value of `localStorage.hassTokens` of a logged-in browser."""
         return json.dumps(
             {
                 **self._tokens,
@@ -265,16 +265,16 @@ class HomeAssistant:
     async def add_integration(
         self, domain: str, *answers: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Walk an integration's config flow with one answer per form; return the entry."""
+        """Run an integration's config flow with one answer per form; return the entry."""
         path = "/api/config/config_entries/flow"
         result = await self._walk(path, {"handler": domain}, answers)
         entry: dict[str, Any] = result["result"]
         return entry
 
     async def change_options(self, entry_id: str, changes: Mapping[str, Any]) -> bool:
-        """Change options of an entry by its options flow; the others stay.
+        """Change some options of an entry by its options flow.
 
-        Return False where the flow has no form, or the form none of them.
+        Return False if the flow has no form, or the form has none of the options.
         """
         path = "/api/config/config_entries/options/flow"
         try:
@@ -299,7 +299,7 @@ class HomeAssistant:
         begin: Mapping[str, Any],
         answers: tuple[Mapping[str, Any], ...],
     ) -> dict[str, Any]:
-        """Begin a flow and answer its forms; return its result, or raise FlowError."""
+        """Start a flow and answer its forms; return its result, or raise FlowError."""
         result: dict[str, Any] = await self.request("POST", path, begin)
         for answer in answers:
             if result["type"] != "form":
@@ -314,20 +314,20 @@ class HomeAssistant:
 
     @property
     def _http(self) -> aiohttp.ClientSession:
-        """The session of the API, made when it is first needed."""
+        """The session of the API, created when it is first needed."""
         if self._session is None:
             self._session = aiohttp.ClientSession()
         return self._session
 
     @property
     def _headers(self) -> dict[str, str]:
-        """What shows who is asking."""
+        """The headers for authentication."""
         if not self._access_token:
             return {}
         return {"Authorization": f"Bearer {self._access_token}"}
 
     async def _spawn(self) -> None:
-        """Start the process, its output in the log."""
+        """Start the process, with its output in the log."""
         self._began = time.monotonic()
         self.timings.clear()
         # Home Assistant needs neither, and would be slow without compiled modules.
@@ -341,15 +341,15 @@ class HomeAssistant:
                 stdout=log,
                 stderr=asyncio.subprocess.STDOUT,
                 env=environment,
-                # So that it takes the custom integrations of its own folder, not those
-                # of the folder that the demo was started in.
+                # So that it loads the custom integrations of its own folder, not those of
+                # the present folder.
                 cwd=self.folder,
-                # Ctrl-C is for us: we end Home Assistant in good order.
+                # Ctrl-C does not reach Home Assistant: `stop` ends it.
                 start_new_session=True,
             )
 
     async def _until(self, stage: str, path: str, ready: Any) -> None:
-        """Ask for `path` until its answer is as wanted, or the process has ended."""
+        """Request `path` until its answer is as wanted, or the process has ended."""
         while True:
             if self._process is None or self._process.returncode is not None:
                 code = self._process.returncode if self._process else None
@@ -361,7 +361,7 @@ class HomeAssistant:
         self.timings[stage] = time.monotonic() - self._began
 
     async def _onboard(self) -> None:
-        """Make the only user, and a token that lasts as long as the demo may."""
+        """Create the only user, and a token without an expiry that would matter."""
         user = {
             "name": "Demo",
             "username": "demo",
@@ -391,7 +391,7 @@ def _is_running(config: dict[str, Any]) -> bool:
 
 
 def _filled_in(schema: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return what a form's fields and sections have in them before anybody types."""
+    """Return the default values of a form's fields and sections."""
     answer: dict[str, Any] = {}
     for field in schema:
         if field.get("type") == "expandable":

@@ -1,20 +1,20 @@
-"""Every fault, and what a user sees of it: one table for the test and for the docs."""
+"""Every fault, and its effect: one table for the tests and the documentation."""
 
 from dataclasses import dataclass
 from typing import Final
 
-BRIDGED: Final = "bridged"  # the lines stand for the grace time
-AT_ONCE: Final = "at once"  # the lines are not known at once
-REAUTH: Final = "reauth"  # so they are, and a new webhook is asked for
+BRIDGED: Final = "bridged"  # the lines keep their state for the grace period
+AT_ONCE: Final = "at once"  # the lines are unavailable at once
+REAUTH: Final = "reauth"  # the same, and reauthentication starts
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one fault leads to.
+    """The effect of one fault.
 
-    reason: the sentence in the flow and in the log; poll: what becomes of the lines when
-    a poll meets it; command: the same where it strikes the status commands of a batch,
-    None where it cannot occur there.
+    reason: the key of its message; poll: the effect on the lines when a poll fails with
+    it; command: the same for the status commands of a batch, None if it cannot occur
+    there.
     """
 
     reason: str

@@ -1,4 +1,4 @@
-"""Make a release's files in build/: the zip that HACS installs, and the notes."""
+"""Create a release's files in build/: the zip that HACS installs, and the notes."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +9,7 @@ from dev.checks.agreement import section
 from dev.checks.project import DOMAIN, Project
 
 ROOT = Path(__file__).parent.parent
-# A zip of the same files is the same bytes, whenever and wherever it is made.
+# The zip is reproducible: the same files make the same bytes.
 _DATE = datetime(2026, 1, 1, tzinfo=UTC).timetuple()[:6]
 
 
@@ -32,7 +32,7 @@ def main() -> int:
     version = project.json(project.integration / "manifest.json")["version"]
     notes = section(project, version)
     if not notes:
-        print(f"package: CHANGELOG.md tells nothing of {version}", file=sys.stderr)
+        print(f"package: CHANGELOG.md has no section about {version}", file=sys.stderr)
         return 1
     build = ROOT / "build"
     write_zip(project.integration, build / f"{DOMAIN}.zip")

@@ -4,7 +4,7 @@ Usage: runtime_requirements.py CONFIGURATION_YAML
 
 Home Assistant installs what the manifests of an integration, of its dependencies
 and of its after-dependencies name, when it sets the integration up. Installing
-them beforehand makes a start quick and independent of the network. The same is done
+them beforehand makes a start fast and independent of the network. The same is done
 here as in `homeassistant.requirements`, for the integrations that the
 configuration names and those that are always set up. Runs in an environment that
 has Home Assistant.

@@ -1,4 +1,4 @@
-"""Polls: what is asked, when, what it costs, and what becomes of errors."""
+"""Polls: their requests, schedule, cost, and errors."""
 
 from itertools import pairwise
 import logging
@@ -40,17 +40,17 @@ CONNECTOR = "voximplant.sip.connector.status"
 async def set_up_with_lines(
     portal: Portal, set_up: SetUp, lines: int
 ) -> MockConfigEntry:
-    """Set a portal up with so many lines, from "Line 1" with the REG_ID 1 on."""
+    """Set up a portal with a number of lines, from "Line 1" with the REG_ID 1 on."""
     portal.lines.clear()
     for reg_id in range(1, lines + 1):
         portal.add_line(reg_id, f"Line {reg_id}")
     return await set_up(portal)
 
 
-async def test_passwords_are_never_asked_for(
+async def test_passwords_are_never_requested(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll
 ) -> None:
-    """The method that answers SIP passwords is not used."""
+    """The method whose answer has SIP passwords is not used."""
     await poll(20)
     asked = {name for request in portal.requests for _, name, _ in request.commands}
     assert asked == {STATUS, LINES, CONNECTOR}
@@ -59,7 +59,7 @@ async def test_passwords_are_never_asked_for(
 async def test_grace_period_ends_between_polls(
     hass: HomeAssistant, portal: Portal, set_up: SetUp, wait: Poll
 ) -> None:
-    """The end of the grace period shows when it comes, not when the next poll comes."""
+    """The state changes at the end of the grace period, without waiting for a poll."""
     await set_up(portal, scan_interval=600, grace_period=60)
     portal.fault(FAULTS["maintenance"])  # the next poll is in ten minutes
     await wait(601)
@@ -76,10 +76,10 @@ async def test_grace_period_ends_between_polls(
     assert state_of(hass, REGISTRATION) == "on"
 
 
-async def test_portal_down_and_line_down_are_two_things(
+async def test_portal_down_and_line_down_are_told_apart(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll
 ) -> None:
-    """The portal's sensor tells a failed poll at once; the lines are bridged."""
+    """The portal's sensor shows a failed poll at once; the lines have a grace period."""
     fault = portal.fault(FAULTS["nginx_502"])
     await poll()
     assert portal_entity(hass, entry, "portal") == "off"
@@ -102,18 +102,18 @@ async def test_one_warning_and_one_info(
     poll: Poll,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """An outage is told when it begins and when it ends, not once a poll."""
+    """An outage is logged when it begins and when it ends, not at every poll."""
     caplog.clear()
     fault = portal.fault(FAULTS["nginx_502"])
     await poll(5)
     fault.clear()
     await poll(2)
-    told = [
+    logged = [
         (r.levelno, r.getMessage())
         for r in caplog.records
         if r.name.startswith("custom_components") and r.levelno >= logging.INFO
     ]
-    assert told == [
+    assert logged == [
         (
             logging.WARNING,
             (
@@ -138,12 +138,12 @@ async def test_one_warning_and_one_info_for_a_line(
     await poll(4)
     portal.lines[SALES].unreachable = False
     await poll(2)
-    told = [
+    logged = [
         (r.levelno, r.getMessage())
         for r in caplog.records
         if r.name.startswith("custom_components") and r.levelno >= logging.INFO
     ]
-    assert told == [
+    assert logged == [
         (
             logging.WARNING,
             (
@@ -159,7 +159,7 @@ async def test_one_warning_and_one_info_for_a_line(
 async def test_disabled_lines_are_not_polled(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll
 ) -> None:
-    """A line whose entities are all disabled costs nothing, even at the next start."""
+    """A line whose entities are all disabled is not polled, also after a restart."""
     registry = er.async_get(hass)
     device = line_device(hass, entry, SALES)
     assert device
@@ -182,7 +182,7 @@ async def test_disabled_lines_are_not_polled(
 async def test_all_lines_disabled(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll
 ) -> None:
-    """Whether the portal answers is still known when no line is polled."""
+    """The portal is still polled when no line is."""
     registry = er.async_get(hass)
     for entity in er.async_entries_for_config_entry(registry, entry.entry_id):
         if not entity.unique_id.startswith(f"{entry.entry_id}_2"):
@@ -201,7 +201,7 @@ async def test_all_lines_disabled(
 async def test_a_poll_is_one_request(
     hass: HomeAssistant, portal: Portal, set_up: SetUp, poll: Poll
 ) -> None:
-    """One poll of 50 lines is one HTTP request, and nothing runs in parallel."""
+    """One poll of 50 lines is one HTTP request; requests do not run in parallel."""
     for at in range(47):
         portal.add_line(300000 + at, f"Line {at}")
     await set_up(portal)
@@ -213,10 +213,10 @@ async def test_a_poll_is_one_request(
     assert portal.max_concurrent == 1
 
 
-async def test_what_is_asked_when(
+async def test_requests_of_an_hour(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
 ) -> None:
-    """In an hour: the statuses every time, the list every 10 minutes, the connector once."""
+    """Statuses are due at every poll, the list every 10 minutes, the connector hourly."""
     before = {m: portal.commands(m) for m in (STATUS, LINES, CONNECTOR)}
     requests = len(portal.requests)
     for _ in range(117):
@@ -236,7 +236,7 @@ async def test_what_is_asked_when(
         pytest.param(50, 127, id="fifty"),
     ],
 )
-async def test_what_an_hour_costs(
+async def test_cost_of_an_hour(
     hass: HomeAssistant,
     portal: Portal,
     set_up: SetUp,
@@ -244,7 +244,7 @@ async def test_what_an_hour_costs(
     lines: int,
     requests: int,
 ) -> None:
-    """120 polls in which nothing happens: requests, and the portal's server time."""
+    """120 polls without changes: the requests and the portal's operating time."""
     await set_up_with_lines(portal, set_up, lines)
     before = len(portal.requests), portal.commands(STATUS)
     for _ in range(120):
@@ -256,7 +256,7 @@ async def test_what_an_hour_costs(
 async def test_many_lines_stay_within_the_limit(
     hass: HomeAssistant, portal: Portal, set_up: SetUp, wait: Poll
 ) -> None:
-    """300 lines, asked every 30 seconds, would be over the limit: they are asked less."""
+    """300 lines every 30 seconds would exceed the limit, so they are polled less often."""
     entry = await set_up_with_lines(portal, set_up, 300)
     most = 0.0
     for _ in range(120):
@@ -267,10 +267,10 @@ async def test_many_lines_stay_within_the_limit(
     assert state_of(hass, "binary_sensor.line_300_registration") == "on"
 
 
-async def test_connector_does_not_matter(
+async def test_connector_fails(
     hass: HomeAssistant, portal: Portal, set_up: SetUp, wait: Poll
 ) -> None:
-    """Without an answer for the connector the lines are known all the same."""
+    """An error of the connector does not affect the lines."""
     portal.connector.fails = True
     entry = await set_up(portal)
     assert state_of(hass, REGISTRATION) == "on"
@@ -282,10 +282,10 @@ async def test_connector_does_not_matter(
     assert portal_entity(hass, entry, "free_minutes") == "0"
 
 
-async def test_nothing_changed_nothing_written(
+async def test_no_state_is_written_without_a_change(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll
 ) -> None:
-    """A poll in which nothing changed writes no state at all."""
+    """A poll without changes writes no state."""
     written: list[Event[Any]] = []
 
     @callback
@@ -304,14 +304,14 @@ async def test_nothing_changed_nothing_written(
     assert not any("sales" in event.data["entity_id"] for event in written)
 
 
-async def test_a_line_is_shown_whatever_another_listener_does(
+async def test_a_listener_fails(
     hass: HomeAssistant,
     portal: Portal,
     entry: MockConfigEntry,
     poll: Poll,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A listener that fails is logged, and keeps nothing from the others."""
+    """Its exception is logged, and the other listeners are called."""
 
     @callback
     def fail() -> None:
@@ -342,7 +342,7 @@ async def test_a_line_is_shown_whatever_another_listener_does(
 async def test_recovery_is_seen_soon(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
 ) -> None:
-    """While a line is lost, that line is asked every 15 seconds between the others."""
+    """A line that lost its registration is polled every 15 seconds."""
     portal.lines[MAIN].drop()
     await wait(31)
     await wait(6)  # the follow-up of all lines
@@ -360,10 +360,10 @@ async def test_recovery_is_seen_soon(
 
 
 @pytest.mark.parametrize("slug", ["missing_permission", "operation_time"])
-async def test_what_an_early_poll_is_refused_concerns_its_lines(
+async def test_an_early_poll_fails(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll, slug: str
 ) -> None:
-    """The other lines were not asked, and stay what they are."""
+    """Its error affects the lines of that poll only."""
     portal.lines[MAIN].drop()
     await wait(31)
     await wait(6)  # the follow-up of all lines
@@ -377,10 +377,10 @@ async def test_what_an_early_poll_is_refused_concerns_its_lines(
     assert state_of(hass, REGISTRATION) == refused
 
 
-async def test_an_unsettled_line_is_asked_early(
+async def test_an_unsettled_line_is_polled_early(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
 ) -> None:
-    """So is a line that is being registered, or has no status, in its grace period."""
+    """So is a line without a settled status, during its grace period."""
     portal.lines[MAIN].set("in_progress")
     portal.lines[SALES].unreachable = True
     await wait(31)
@@ -399,7 +399,7 @@ async def test_an_unsettled_line_is_asked_early(
 async def test_a_hanging_provider_is_not_a_silent_portal(
     hass: HomeAssistant, portal: Portal, set_up: SetUp, wait: Poll
 ) -> None:
-    """With a single line whose provider hangs, the portal is asked something cheap."""
+    """If the provider of the only line hangs, a cheap request checks the portal."""
     entry = await set_up_with_lines(portal, set_up, 1)
     shown = set()
     for _ in range(2):  # in the batch, and on its own; then it rests
@@ -420,10 +420,10 @@ async def test_a_hanging_provider_is_not_a_silent_portal(
     assert state_of(hass, "binary_sensor.line_1_registration") == "on"
 
 
-async def test_a_drop_asks_all_lines_once_more(
+async def test_a_drop_is_followed_by_a_poll_of_all_lines(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
 ) -> None:
-    """A provider's outage takes several lines: all are asked 5 seconds later."""
+    """An outage of a provider affects several lines, so all are polled 5 seconds later."""
     portal.lines[MAIN].drop()
     await wait(31)
     portal.lines[SALES].drop()
@@ -438,10 +438,10 @@ async def test_a_drop_asks_all_lines_once_more(
     assert asked(portal) == [], "once"
 
 
-async def test_a_single_line_is_not_asked_once_more(
+async def test_no_follow_up_of_a_single_line(
     hass: HomeAssistant, portal: Portal, set_up: SetUp, wait: Poll
 ) -> None:
-    """Where there are no other lines, there is nothing to ask in 5 seconds."""
+    """There is no poll 5 seconds later if there are no other lines."""
     await set_up_with_lines(portal, set_up, 1)
     portal.lines[1].drop()
     await wait(31)
@@ -452,10 +452,10 @@ async def test_a_single_line_is_not_asked_once_more(
     assert asked(portal) == [1]
 
 
-async def test_recovery_is_awaited_for_half_an_hour(
+async def test_early_polls_end_after_half_an_hour(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
 ) -> None:
-    """A line that stays down, as a number that nobody uses, is polled as usual then."""
+    """A line that stays down, such as an unused number, is then polled as usual."""
     portal.lines[MAIN].drop()
     await wait(31)
     for _ in range(1800 // 15):
@@ -466,10 +466,10 @@ async def test_recovery_is_awaited_for_half_an_hour(
     assert asked(portal) == [MAIN, SALES, SUPPORT] * 4
 
 
-async def test_a_line_that_is_lost_again_is_awaited_again(
+async def test_early_polls_begin_anew_with_each_loss(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
 ) -> None:
-    """The half hour begins anew with each loss."""
+    """The half hour begins anew when the registration is lost again."""
     portal.lines[SALES].drop()
     for _ in range(1900 // 15):
         await wait(15)
@@ -483,10 +483,10 @@ async def test_a_line_that_is_lost_again_is_awaited_again(
     assert asked(portal) == [SALES]
 
 
-async def test_a_line_that_nobody_watches_is_not_awaited(
+async def test_no_early_polls_of_a_disabled_line(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll, wait: Poll
 ) -> None:
-    """Whose entities are all disabled while it is down is not asked for again."""
+    """A line whose entities are all disabled while it is down is not polled again."""
     portal.lines[MAIN].drop()
     await poll()
     await wait(6)  # the follow-up of all lines
@@ -504,10 +504,10 @@ async def test_a_line_that_nobody_watches_is_not_awaited(
     assert set(asked(portal)) == {SALES, SUPPORT}
 
 
-async def test_lines_that_fail_together_are_back_together(
+async def test_several_lost_lines_share_early_polls(
     hass: HomeAssistant, portal: Portal, set_up: SetUp, wait: Poll
 ) -> None:
-    """All ten of them are asked every 15 seconds, in one request."""
+    """All ten are polled every 15 seconds, by one request."""
     await set_up_with_lines(portal, set_up, 10)
     for line in portal.lines.values():
         line.drop()
@@ -519,10 +519,10 @@ async def test_lines_that_fail_together_are_back_together(
     assert [len(request.commands) for request in portal.requests] == [10] * 4
 
 
-async def test_many_lost_lines_are_asked_in_turn(
+async def test_many_lost_lines_take_turns(
     hass: HomeAssistant, portal: Portal, set_up: SetUp, wait: Poll
 ) -> None:
-    """Half of the operating time is the bound; when one is back, all are asked at once."""
+    """Early polls use half of the operating time; when one is back, all are polled."""
     await set_up_with_lines(portal, set_up, 50)
     for _ in range(21):
         await wait(31)
@@ -547,10 +547,10 @@ async def test_many_lost_lines_are_asked_in_turn(
     assert [state_of(hass, entity_id) for entity_id in shown] == ["off"] + ["on"] * 49
 
 
-async def test_a_refresh_on_request_asks_for_all(
+async def test_a_requested_refresh_polls_all_lines(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll
 ) -> None:
-    """Whoever asks for an update gets one of all lines."""
+    """A refresh on request updates all lines."""
     assert await async_setup_component(hass, "homeassistant", {})
     portal.lines[MAIN].drop()
     await poll()
@@ -565,7 +565,7 @@ async def test_a_refresh_on_request_asks_for_all(
 async def test_polls_slow_down(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll, wait: Poll
 ) -> None:
-    """Near the limit of operating time polls are rarer, before the portal refuses."""
+    """Polls are less frequent near the operating time limit, before the portal refuses."""
     portal.operating_limit = 420.0
     portal.operating_cost[STATUS] = 30.0  # with a poll a minute, twice the limit
     portal.requests.clear()
@@ -594,7 +594,7 @@ async def test_polls_slow_down(
         ("cut", 15),
     ],
 )
-async def test_when_it_asks_again(
+async def test_next_poll_after_an_error(
     hass: HomeAssistant,
     portal: Portal,
     entry: MockConfigEntry,
@@ -603,7 +603,7 @@ async def test_when_it_asks_again(
     slug: str,
     seconds: int,
 ) -> None:
-    """After a fault: soon, at the usual interval, as the portal says, or slowly."""
+    """It depends on the error: soon, at the interval, as the portal says, or slowly."""
     fault = portal.fault(FAULTS[slug])
     await poll()
     fault.clear()
@@ -619,7 +619,7 @@ async def test_when_it_asks_again(
 async def test_common_limit_inside_a_batch(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll
 ) -> None:
-    """The limit of operating time strikes single commands; the poll waits all the same."""
+    """The limit is the error of single commands, and still delays the next poll."""
     portal.operating_cost[STATUS] = 200.0
     await poll()
     portal.operating_limit = 100.0
@@ -629,10 +629,10 @@ async def test_common_limit_inside_a_batch(
     assert entry.runtime_data.last_exception.retry_after == 60
 
 
-async def test_a_failed_command_fails_its_line(
+async def test_a_command_fails(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll
 ) -> None:
-    """The other lines are up to date."""
+    """Only its own line is affected."""
     portal.fault(ErrorReply("ERROR_CORE", "", 500), method=STATUS, reg_id=MAIN)
     portal.lines[SALES].drop()
     await poll()
@@ -643,10 +643,10 @@ async def test_a_failed_command_fails_its_line(
     assert state_of(hass, "binary_sensor.support_registration") == "on"
 
 
-async def test_a_webhook_that_dies(
+async def test_a_revoked_webhook(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll, wait: Poll
 ) -> None:
-    """The lines are not known at once; polling stops, and a new webhook is asked for."""
+    """Lines are unavailable at once, polling stops, and reauthentication starts."""
     portal.revoke()
     await poll()
     assert state_of(hass, REGISTRATION) == STATE_UNAVAILABLE
@@ -658,10 +658,10 @@ async def test_a_webhook_that_dies(
     assert len(portal.requests) == requests
 
 
-async def test_a_fault_that_becomes_lasting(
+async def test_a_transient_error_becomes_permanent(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll
 ) -> None:
-    """What somebody has to mend shows at once, even during an outage."""
+    """A permanent error takes effect at once, even during an outage."""
     fault = portal.fault(FAULTS["nginx_502"])
     await poll()
     assert state_of(hass, REGISTRATION) == "on"
@@ -671,10 +671,10 @@ async def test_a_fault_that_becomes_lasting(
     assert state_of(hass, REGISTRATION) == STATE_UNAVAILABLE
 
 
-async def test_a_lost_batch_is_sorted_out_soon(
+async def test_a_lost_batch_is_followed_up(
     hass: HomeAssistant, portal: Portal, set_up: SetUp, wait: Poll, poll: Poll
 ) -> None:
-    """The lines of a lost batch are asked one by one 15 seconds later."""
+    """The lines of a lost batch are polled one by one 15 seconds later."""
     for at in range(57):
         portal.add_line(300000 + at, f"Line {at}")
     entry = await set_up(portal)

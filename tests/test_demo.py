@@ -1,4 +1,4 @@
-"""The demo's own words: its table, and its verdict on what it sees."""
+"""The demo's table, and its checks."""
 
 from typing import Any
 
@@ -61,8 +61,8 @@ def _seen(**lines: dict[Any, str]) -> tuple[Portal, dict[str, Any]]:
     ), states
 
 
-def test_all_is_well() -> None:
-    """A line that is registered, and one that nothing is certain of yet."""
+def test_no_findings() -> None:
+    """A registered line and an unsettled one are as expected."""
     portal, states = _seen(main=_REGISTERED, fax=_IN_PROGRESS)
     assert checks.missing(portal, states, {1: "success", 2: "in_progress"}) == []
     assert checks.missing(portal, states, None) == []
@@ -94,7 +94,7 @@ def test_all_is_well() -> None:
     ],
 )
 def test_wrong_line(line: dict[Any, str], on_portal: str, sentence: str) -> None:
-    """Whatever is missing or wrong about a line is said, with the line's name."""
+    """A missing or wrong entity is reported with the line's name."""
     portal, states = _seen(main=line)
     wrong = checks.missing(portal, states, {1: on_portal})
     assert any(sentence in each for each in wrong)
@@ -102,7 +102,7 @@ def test_wrong_line(line: dict[Any, str], on_portal: str, sentence: str) -> None
 
 
 def test_missing_line_and_silent_portal() -> None:
-    """A line that the portal has and Home Assistant lacks; a portal not answering."""
+    """A missing line and a portal without an answer are reported."""
     portal, states = _seen(main=_REGISTERED)
     states["binary_sensor.portal_portal"] = {"state": "off"}
     assert checks.missing(portal, states, {1: "success", 7: "success"}) == [
@@ -112,13 +112,13 @@ def test_missing_line_and_silent_portal() -> None:
 
 
 def test_no_line() -> None:
-    """A portal without a line shows nothing, and that is wrong."""
+    """A portal without lines is reported."""
     portal, states = _seen()
     assert checks.missing(portal, states, None) == ["There is no line"]
 
 
 def test_table() -> None:
-    """Columns stay in line under wide letters, and long or hostile words."""
+    """Columns are aligned, also with wide letters and long or hostile texts."""
     portal, states = _seen(
         **{"電話": _REGISTERED, "x" * 50: _LOST, "a\x1b[2J": _IN_PROGRESS}
     )
@@ -133,8 +133,8 @@ def test_table() -> None:
     ]
 
 
-def test_table_without_the_portals_word() -> None:
-    """Of a real portal the table has what Home Assistant tells."""
+def test_table_of_a_real_portal() -> None:
+    """The table of a real portal has only what Home Assistant shows."""
     portal, states = _seen(main=_REGISTERED)
     heading, line = table.rows(portal, states, None)
     assert heading[:3] == ("REG_ID", "Line", "Registration")
@@ -142,7 +142,7 @@ def test_table_without_the_portals_word() -> None:
 
 
 def test_screen_prints_changes_only(capsys: pytest.CaptureFixture[str]) -> None:
-    """Where the output is no terminal, a table that is the same is not repeated."""
+    """Without a terminal, the table is printed only when it changes."""
     screen = table.Screen()
     for each in ("one", "one", "two"):
         screen.show(each)
@@ -150,7 +150,7 @@ def test_screen_prints_changes_only(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_dashboard_has_every_line() -> None:
-    """Each line has its tile, and is in the history and the logbook."""
+    """Each line has a tile, and is in the history and the logbook."""
     portal, _ = _seen(main=_REGISTERED, fax=_IN_PROGRESS)
     (view,) = dashboard(portal)["views"]
     lines, last_hour, _ = view["sections"]

@@ -1,4 +1,4 @@
-"""The devices of the portal and of its lines, which come and go."""
+"""The devices of the portal and of its lines: added, renamed and removed."""
 
 from collections.abc import Awaitable, Callable
 
@@ -48,10 +48,10 @@ async def test_devices(
     assert {top.entry_type, line.entry_type} == {dr.DeviceEntryType.SERVICE}
 
 
-async def test_devices_as_seen(
+async def test_device_attributes(
     hass: HomeAssistant, portal: Portal, set_up: SetUp, snapshot: SnapshotAssertion
 ) -> None:
-    """What a person sees of the portal's device and of the lines'."""
+    """The attributes of the portal's device and of the lines' devices."""
     portal.fault(
         Result({f"reg{MAIN}": "Main line", f"reg{SALES}": ""}),
         method=LINES,
@@ -88,19 +88,19 @@ async def test_untitled_line(
     assert state_of(hass, f"binary_sensor.sip_line_{MAIN}_registration") == "on"
 
 
-async def test_new_lines_come(
+async def test_new_line(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
 ) -> None:
-    """A line that is added on the portal is there within ten minutes, with its state."""
+    """A line that is added on the portal appears within ten minutes, with its state."""
     portal.add_line(201010, "Warehouse").drop()
     await wait(601)
     assert state_of(hass, "binary_sensor.warehouse_registration") == "off"
 
 
-async def test_lines_are_renamed(
+async def test_renamed_line(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
 ) -> None:
-    """A new title renames the device; the entities stay what they are."""
+    """A new title renames the device; the entity IDs stay."""
     portal.lines[MAIN].title = "Head office"
     await wait(601)
     device = line_device(hass, entry, MAIN)
@@ -109,10 +109,10 @@ async def test_lines_are_renamed(
     assert state_of(hass, REGISTRATION) == "on"
 
 
-async def test_a_line_that_came_back_is_new(
+async def test_a_removed_line_returns(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
 ) -> None:
-    """A line that was gone comes back with its state."""
+    """A line that was removed returns with its state."""
     portal.remove_line(SALES)
     for _ in range(4):
         await wait(601)
@@ -122,10 +122,10 @@ async def test_a_line_that_came_back_is_new(
     assert state_of(hass, "binary_sensor.sales_registration") == "on"
 
 
-async def test_a_line_that_is_back_in_time_stays(
+async def test_an_absent_line_returns(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll, poll: Poll
 ) -> None:
-    """Lacking once, a line is looked for again; being there once clears that."""
+    """A line that is listed again in time is not removed."""
     for _ in range(3):
         portal.lines[SALES].listed = False
         await wait(601)
@@ -144,7 +144,7 @@ async def test_a_list_that_cannot_be_read_removes_nothing(
     wait: Poll,
     fault: ErrorReply | Result,
 ) -> None:
-    """Only a list that was read tells that a line is gone."""
+    """Only a list that could be parsed can remove a line."""
     portal.fault(fault, method=LINES)
     for _ in range(3):
         await wait(601)
@@ -155,7 +155,7 @@ async def test_a_list_that_cannot_be_read_removes_nothing(
 async def test_not_found_alone_removes_nothing(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
 ) -> None:
-    """The portal says so for every failure of the telephony provider."""
+    """The portal gives this error for every failure of the telephony provider."""
     for line in portal.lines.values():
         line.unreachable = True
     for _ in range(3):
@@ -166,10 +166,10 @@ async def test_not_found_alone_removes_nothing(
     assert portal_entity(hass, entry, "lines") == STATE_UNAVAILABLE
 
 
-async def test_lines_that_went_while_away(
+async def test_lines_removed_during_a_restart(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
 ) -> None:
-    """After a restart a line that is gone goes by the same rule."""
+    """The same rule removes a line that was deleted while Home Assistant did not run."""
     await hass.config_entries.async_unload(entry.entry_id)
     portal.remove_line(SALES)
     await hass.config_entries.async_setup(entry.entry_id)
@@ -181,10 +181,10 @@ async def test_lines_that_went_while_away(
     assert line_device(hass, entry, SALES) is None
 
 
-async def test_typed_lines(
+async def test_manual_lines(
     hass: HomeAssistant, portal: Portal, set_up: SetUp, wait: Poll, poll: Poll
 ) -> None:
-    """REG_IDs typed in are monitored beside those found, and stay when not listed."""
+    """Manually added REG_IDs are monitored beside those found, also if not listed."""
     portal.add_line(201020, "Hidden").listed = False
     entry = await set_up(portal, reg_ids=[201020])
     assert state_of(hass, "binary_sensor.sip_line_201020_registration") == "on"
@@ -194,10 +194,10 @@ async def test_typed_lines(
     assert line_device(hass, entry, 201020)
 
 
-async def test_only_typed_lines(
+async def test_only_manual_lines(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry
 ) -> None:
-    """Without finding lines, only those typed in are left, with the portal's titles."""
+    """Without finding lines, only manually added ones remain, with their titles."""
     hass.config_entries.async_update_entry(
         entry, options={"find_lines": False, "reg_ids": [SALES]}
     )
@@ -208,13 +208,13 @@ async def test_only_typed_lines(
     assert hass.states.get(REGISTRATION) is None
 
 
-async def test_delete_a_device_by_hand(
+async def test_delete_a_device(
     hass: HomeAssistant,
     portal: Portal,
     set_up: SetUp,
     delete_device: Callable[[MockConfigEntry, dr.DeviceEntry], Awaitable[bool]],
 ) -> None:
-    """A line's device can be deleted where there is no such line (any more).
+    """The device of a line that no longer exists can be deleted.
 
     Not a line that the portal lists, or that was added manually; not the portal; and not
     a device of another integration or entry that merely looks like a line's.
@@ -247,7 +247,7 @@ async def test_delete_a_device_by_hand(
 async def test_no_entities_of_a_device_elsewhere(
     hass: HomeAssistant, portal: Portal, set_up: SetUp
 ) -> None:
-    """A device of the entry that is no line's is left alone at the start."""
+    """Setup ignores a device of the entry that is not that of a line."""
     entry = make_entry(portal)
     entry.add_to_hass(hass)
     other = dr.async_get(hass).async_get_or_create(
@@ -258,10 +258,10 @@ async def test_no_entities_of_a_device_elsewhere(
     assert dr.async_get(hass).async_get(other.id)
 
 
-async def test_a_device_deleted_behind_its_back(
+async def test_a_device_that_was_deleted_before(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
 ) -> None:
-    """A line that is gone goes even if its device went before."""
+    """A line is removed even if its device was deleted before."""
     device = line_device(hass, entry, SALES)
     assert device
     dr.async_get(hass).async_remove_device(device.id)

@@ -1,4 +1,4 @@
-"""Diagnostics: what a maintainer needs, and nothing that its reporter would regret."""
+"""Diagnostics: what a maintainer needs, without private data."""
 
 import json
 from typing import Any
@@ -23,7 +23,7 @@ from .conftest import MAIN, SALES, SUPPORT, Poll, SetUp, line_device
 
 @pytest.fixture(autouse=True)
 async def diagnostics(hass: HomeAssistant) -> None:
-    """Have Home Assistant's diagnostics."""
+    """Set up the diagnostics of Home Assistant."""
     assert await async_setup_component(hass, "diagnostics", {})
 
 
@@ -96,7 +96,7 @@ async def test_device(
     entry: MockConfigEntry,
     hass_client: ClientSessionGenerator,
 ) -> None:
-    """A line's device has that line only; the portal's device has them all."""
+    """The diagnostics of a line's device have that line only."""
     devices = dr.async_get(hass)
     line = devices.async_get_device_by_identifier(
         (DOMAIN, f"{entry.entry_id}_{SALES}"), entry.entry_id
@@ -119,7 +119,7 @@ async def test_next_poll_after_an_error(
     hass_client: ClientSessionGenerator,
     wait: Poll,
 ) -> None:
-    """It is as far away as it really is, and all lines failed."""
+    """The time of the next poll is correct, and all lines have failed."""
     portal.scopes = set()
     await wait(31)
     data: Any = await get_diagnostics_for_config_entry(hass, hass_client, entry)
@@ -139,7 +139,7 @@ async def test_entry_that_is_not_loaded(
     entry: MockConfigEntry,
     hass_client: ClientSessionGenerator,
 ) -> None:
-    """What is stored is told, and that no more is known."""
+    """The diagnostics have what is stored, and say that the entry is not loaded."""
     device = line_device(hass, entry, SALES)
     assert device
     await hass.config_entries.async_unload(entry.entry_id)

@@ -98,7 +98,7 @@ def test_tables(document: Path, name: str, table: Callable[[], str]) -> None:
     ],
 )
 def test_links_lead_somewhere(path: str) -> None:
-    """Every link to a file of the repository has its file, and in it its heading."""
+    """The file and the heading of every link within the repository exist."""
     document = ROOT / path
     links = re.findall(r'(?:\]\(<?|src(?:set)?=")([^)">\s]+)', document.read_text())
     assert links or path != "README.md"
@@ -119,7 +119,7 @@ def headings(text: str) -> set[str]:
 
 
 def test_pictures_are_shown() -> None:
-    """No picture lies about that no document shows."""
+    """Every picture is used by a document."""
     documents = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
     text = "".join(path.read_text() for path in documents)
     for picture in (ROOT / "docs" / "images").iterdir():
@@ -127,7 +127,7 @@ def test_pictures_are_shown() -> None:
 
 
 def test_one_address() -> None:
-    """The repository's address is the same wherever it stands."""
+    """The repository's address is the same everywhere."""
     found = set()
     for pattern in (
         "*.md",

@@ -1,4 +1,4 @@
-"""All YAML that the documents show works when somebody copies it."""
+"""All YAML in the documents works when a user copies it."""
 
 from collections.abc import Iterator
 import json
@@ -34,12 +34,12 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = (*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").glob("*.md")))
 PORTAL = "example.bitrix24.com"
 WAREHOUSE = 201004
-# What the documents call a line's entities, and a portal's.
+# Entity IDs of a line and of the portal in the documents.
 ENTITY_ID = re.compile(r"\b(?:binary_sensor|event|sensor)\.[a-z0-9_]+\b")
 
 
 def blocks() -> Iterator[tuple[str, str]]:
-    """Yield where it stands, and the text, of all YAML in the documents."""
+    """Yield the place and the text of each YAML block in the documents."""
     for path in sorted((ROOT / "docs").glob("*.yaml")):
         yield path.name, path.read_text()
     for path in DOCUMENTS:
@@ -51,7 +51,7 @@ def blocks() -> Iterator[tuple[str, str]]:
 
 
 def kind_of(document: Any) -> str:
-    """Return what a YAML document is for."""
+    """Return the kind of a YAML document."""
     for key, kind in (
         ("triggers", "automation"),
         ("sequence", "script"),
@@ -65,7 +65,7 @@ def kind_of(document: Any) -> str:
 
 
 def of_kind(*kinds: str) -> pytest.MarkDecorator:
-    """Parametrize a test with the YAML of some kinds."""
+    """Parametrize a test by the YAML documents of some kinds."""
     found = [(where, yaml.safe_load(text)) for where, text in blocks()]
     chosen = [
         (where, document) for where, document in found if kind_of(document) in kinds
@@ -77,7 +77,7 @@ def of_kind(*kinds: str) -> pytest.MarkDecorator:
 
 
 def values(node: Any, key: str) -> Iterator[Any]:
-    """Yield all that stands under a key, at any depth."""
+    """Yield all values of a key, at any depth."""
     if isinstance(node, list):
         for item in node:
             yield from values(item, key)
@@ -90,11 +90,11 @@ def values(node: Any, key: str) -> Iterator[Any]:
 
 @pytest.fixture(autouse=True)
 def custom_integrations(recorder_db_url: str, enable_custom_integrations: None) -> None:
-    """Let Home Assistant find the integration, once a recorder knows its database."""
+    """Enable the integration after the recorder has its database."""
 
 
 async def set_up_office(hass: HomeAssistant, portal: Portal) -> MockConfigEntry:
-    """Set the portal up with the names that the documents use."""
+    """Set up the portal with the names that the documents use."""
     portal.add_line(WAREHOUSE, "Warehouse")
     entry = make_entry(portal)
     entry.add_to_hass(hass)
@@ -108,18 +108,18 @@ async def set_up_office(hass: HomeAssistant, portal: Portal) -> MockConfigEntry:
 async def office(
     hass: HomeAssistant, portal: Portal, freezer: FrozenDateTimeFactory
 ) -> MockConfigEntry:
-    """Provide the portal's entry, set up; time passes only when a test lets it."""
+    """Provide the portal's entry, set up; time passes only when a test advances it."""
     return await set_up_office(hass, portal)
 
 
 @pytest.fixture
 def told(hass: HomeAssistant) -> list[ServiceCall]:
-    """Provide what was told."""
+    """Provide the notifications that were sent."""
     return async_mock_service(hass, "notify", "persistent_notification")
 
 
 async def test_entities_are_there(hass: HomeAssistant, office: MockConfigEntry) -> None:
-    """Every entity that any YAML names is one of the integration's, or of its own."""
+    """Every entity in a YAML document exists, or is defined by that document."""
     own = {"sensor.main_line_uptime_24_h", "sensor.main_line_uptime_7_days"}
     for where, text in blocks():
         for entity_id in set(ENTITY_ID.findall(text)) - own:
@@ -136,7 +136,7 @@ async def test_automations(
     caplog: pytest.LogCaptureFixture,
     document: dict[str, Any],
 ) -> None:
-    """Each does something in an hour in which everything happens, and without an error."""
+    """Each automation acts during an hour of changes, without an error."""
     for component in ("homeassistant", "conversation"):
         assert await async_setup_component(hass, component, {})
     assert await async_setup_component(hass, "automation", {"automation": document})
@@ -182,7 +182,7 @@ async def test_scripts(
     told: list[ServiceCall],
     document: dict[str, Any],
 ) -> None:
-    """Each runs, and tells what the portal says at this moment."""
+    """Each script runs, and reports the portal's present answers."""
     assert await async_setup_component(hass, "script", {"script": {"copied": document}})
     portal.lines[MAIN].drop(403, "Forbidden")
     await hass.services.async_call("script", "copied", blocking=True)
@@ -199,7 +199,7 @@ async def test_cards(
     poll: Poll,
     document: dict[str, Any],
 ) -> None:
-    """Home Assistant's frontend has each card; what a template says is sensible."""
+    """The frontend has each card, and each template renders."""
     (words,) = (
         Path(hass_frontend.__file__).parent / "static/translations/lovelace"
     ).glob("en-????????????????????????????????.json")
@@ -232,7 +232,7 @@ async def test_configuration(
     portal: Portal,
     document: dict[str, Any],
 ) -> None:
-    """What goes into configuration.yaml makes sensors that know something."""
+    """The sensors for configuration.yaml have a state."""
     assert await async_setup_component(hass, "sensor", document)
     await set_up_office(hass, portal)
     await async_wait_recording_done(hass)
@@ -244,10 +244,10 @@ async def test_configuration(
         assert float(state_of(hass, entity_id)) >= 0
 
 
-async def test_the_answer_of_the_action(
+async def test_response_of_the_action(
     hass: HomeAssistant, portal: Portal, office: MockConfigEntry
 ) -> None:
-    """The answer that the documents show is of the shape that there is."""
+    """The response in the documents has the format of the real one."""
     text = (ROOT / "docs" / "entities.md").read_text()
     (shown,) = re.findall(r"^```json\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     shown = shown.replace("example.bitrix24.com", portal.host)
@@ -270,7 +270,7 @@ async def test_the_answer_of_the_action(
 
 
 def test_import_links() -> None:
-    """Each blueprint has a link that imports it, and no other has."""
+    """Each blueprint has an import link, and each import link a blueprint."""
     linked = set()
     for path in DOCUMENTS:
         for link in re.findall(
@@ -290,7 +290,7 @@ def test_import_links() -> None:
 
 
 class _Blueprint(yaml.SafeLoader):
-    """Reads blueprints, whose inputs have a tag of their own."""
+    """A YAML loader that accepts the `!input` tag of blueprints."""
 
 
 _Blueprint.add_constructor("!input", lambda loader, node: node.value)

@@ -1,4 +1,4 @@
-"""What the entities show, and by what they are identified."""
+"""The entities' states and unique IDs."""
 
 from datetime import timedelta
 
@@ -39,7 +39,7 @@ async def test_entities(
     snapshot: SnapshotAssertion,
     freezer: FrozenDateTimeFactory,
 ) -> None:
-    """What a person sees of each line and of the portal."""
+    """The entities of each line and of the portal."""
     freezer.move_to("2026-11-01T12:00:00+00:00")
     portal.lines[SALES].drop()
     portal.lines[SUPPORT].set("in_progress", None, None)
@@ -51,7 +51,7 @@ async def test_entities(
     )
     entry.add_to_hass(hass)
     registry = er.async_get(hass)
-    registry.async_get_or_create(  # so that it is enabled, as a person would
+    registry.async_get_or_create(  # enable it, as a user would
         "sensor", DOMAIN, "01JTESTENTRY_operating_time", config_entry=entry
     )
     await hass.config_entries.async_setup(entry.entry_id)
@@ -77,7 +77,7 @@ async def test_entities(
 async def test_unique_ids_hold_nothing_that_can_be_renamed(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry
 ) -> None:
-    """Entry id, REG_ID and key make an entity what it is."""
+    """A unique ID consists of entry ID, REG_ID and key."""
     entities = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
     assert entities
     for entity in entities:
@@ -90,7 +90,7 @@ async def test_unique_ids_hold_nothing_that_can_be_renamed(
 async def test_change_of_state(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll
 ) -> None:
-    """Each of the four statuses, and what it means for the line and the portal."""
+    """Each status, and its effect on the entities of the line and the portal."""
     assert state_of(hass, REGISTRATION) == "on"
     assert state_of(hass, "sensor.main_line_status") == "success"
     assert portal_entity(hass, entry, "lines") == "off"
@@ -116,10 +116,10 @@ async def test_change_of_state(
     assert state_of(hass, REGISTRATION) == "off"
 
 
-async def test_status_of_the_future(
+async def test_unknown_status(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll
 ) -> None:
-    """A word that is not documented is not known, and never counts as registered."""
+    """An undocumented status is unknown, and never counts as registered."""
     portal.lines[MAIN].set("resting", 299)
     await poll()
     assert state_of(hass, "sensor.main_line_status") == STATE_UNKNOWN
@@ -131,7 +131,7 @@ async def test_status_of_the_future(
 async def test_in_progress_at_the_start(
     hass: HomeAssistant, portal: Portal, set_up: SetUp, wait: Poll
 ) -> None:
-    """A restart during a registration raises no alarm before the grace period is over."""
+    """A restart during a registration has a grace period before the line is off."""
     portal.lines[MAIN].set("in_progress")
     await set_up(portal)
     assert state_of(hass, REGISTRATION) == STATE_UNKNOWN
@@ -146,7 +146,7 @@ async def test_timestamps(
     poll: Poll,
     freezer: FrozenDateTimeFactory,
 ) -> None:
-    """A time without a zone is UTC, whatever the zone of Home Assistant and its clock."""
+    """A time without a zone is UTC, independent of Home Assistant's time zone."""
     await hass.config.async_set_time_zone("Europe/Berlin")
     portal.lines[MAIN].last_updated = "2026-10-25 01:30:00"
     await poll()

@@ -1,4 +1,4 @@
-"""The event of a line: lost and restored, once per settled change."""
+"""The event entity of a line: lost and restored, once per settled change."""
 
 from datetime import timedelta
 from typing import Any
@@ -46,7 +46,7 @@ async def test_lost_and_restored(
     poll: Poll,
     wait: Poll,
 ) -> None:
-    """With the reason, and with how long the line was down."""
+    """The event has the reason and the downtime."""
     assert state_of(hass, EVENT) == STATE_UNKNOWN
     portal.lines[MAIN].drop(403, "Forbidden")
     await poll(2)
@@ -68,14 +68,14 @@ async def test_lost_and_restored(
     assert len(fired) == 2
 
 
-async def test_nothing_for_what_is_bridged(
+async def test_no_event_within_the_grace_period(
     hass: HomeAssistant,
     portal: Portal,
     entry: MockConfigEntry,
     fired: list[dict[str, Any]],
     poll: Poll,
 ) -> None:
-    """No event for a moment in progress, an outage of the portal, or a line not known."""
+    """Unsettled statuses, an outage and a missing status fire no event."""
     portal.lines[MAIN].set("in_progress")
     await poll()
     portal.lines[MAIN].recover()
@@ -92,14 +92,14 @@ async def test_nothing_for_what_is_bridged(
     assert state_of(hass, EVENT) == STATE_UNKNOWN
 
 
-async def test_lost_behind_an_outage(
+async def test_lost_during_an_outage(
     hass: HomeAssistant,
     portal: Portal,
     entry: MockConfigEntry,
     fired: list[dict[str, Any]],
     poll: Poll,
 ) -> None:
-    """What failed while the portal was silent is told when it is known."""
+    """A loss during an outage of the portal fires when the portal answers again."""
     fault = portal.fault(FAULTS["nginx_502"])
     await poll(5)
     portal.lines[MAIN].drop()
@@ -116,7 +116,7 @@ async def test_in_progress_for_too_long(
     poll: Poll,
     wait: Poll,
 ) -> None:
-    """The end of the grace period is a settled change, too."""
+    """The end of the grace period also counts as a settled change."""
     portal.lines[MAIN].set("in_progress", None, None)
     await poll()
     await wait(121)
@@ -124,14 +124,14 @@ async def test_in_progress_for_too_long(
     assert (fired[0]["status"], fired[0]["cause"]) == ("in_progress", "no_answer")
 
 
-async def test_none_at_start_or_reload(
+async def test_no_event_at_start_or_reload(
     hass: HomeAssistant,
     portal: Portal,
     set_up: SetUp,
     fired: list[dict[str, Any]],
     poll: Poll,
 ) -> None:
-    """A line that is down from the start fires nothing, before and after a reload."""
+    """A line that is down from the start fires no event, also after a reload."""
     portal.lines[MAIN].drop()
     entry = await set_up(portal)
     await poll(2)
@@ -153,7 +153,7 @@ async def test_downtime_across_a_restart(
     poll: Poll,
     freezer: FrozenDateTimeFactory,
 ) -> None:
-    """An outage that began before a restart is known in its whole length."""
+    """The downtime includes the time before a restart."""
     failed_at = dt_util.utcnow() - timedelta(hours=1)
     state = State(EVENT, failed_at.isoformat(timespec="milliseconds"))
     stored = {"last_event_type": "lost", "last_event_attributes": {}}
@@ -166,14 +166,14 @@ async def test_downtime_across_a_restart(
     assert 3600 <= fired[0]["downtime"] <= 3700
 
 
-async def test_not_known_at_the_start(
+async def test_unknown_at_the_start(
     hass: HomeAssistant,
     portal: Portal,
     set_up: SetUp,
     fired: list[dict[str, Any]],
     poll: Poll,
 ) -> None:
-    """What a line turns out to be is no change."""
+    """The first known state of a line is no change."""
     portal.lines[MAIN].unreachable = True
     await set_up(portal)
     portal.lines[MAIN].unreachable = False
@@ -182,10 +182,10 @@ async def test_not_known_at_the_start(
     assert fired == []
 
 
-async def test_lines_that_went(
+async def test_removed_line(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
 ) -> None:
-    """The event goes with its line."""
+    """The event entity is removed with its line."""
     portal.remove_line(MAIN)
     for _ in range(4):
         await wait(601)

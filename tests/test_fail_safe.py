@@ -1,4 +1,4 @@
-"""No fault, foreseen or not, ever shows as a healthy line, and none outlives its entry."""
+"""No error, expected or not, leaves a line shown as registered or outlives its entry."""
 
 import asyncio
 from collections.abc import Callable
@@ -43,12 +43,12 @@ REGISTRATION = "binary_sensor.main_line_registration"
 
 
 def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return what was logged as an error."""
+    """Return the errors in the log."""
     return [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR]
 
 
 async def until(reached: Callable[[], bool]) -> None:
-    """Let the event loop run until something is so; the clock stands still meanwhile."""
+    """Run the event loop until a condition is met, without advancing the clock."""
     for _ in range(100_000):
         if reached():
             return
@@ -67,7 +67,7 @@ async def until(reached: Callable[[], bool]) -> None:
     ],
     ids=lambda exception: type(exception).__name__,
 )
-async def test_an_unforeseen_exception_in_a_poll(
+async def test_an_unexpected_exception_in_a_poll(
     hass: HomeAssistant,
     portal: Portal,
     entry: MockConfigEntry,
@@ -76,7 +76,7 @@ async def test_an_unforeseen_exception_in_a_poll(
     caplog: pytest.LogCaptureFixture,
     exception: BaseException,
 ) -> None:
-    """The lines follow the grace period, the portal is off, and recovery needs no help."""
+    """Lines have a grace period, the portal is off, and polling recovers by itself."""
     caplog.clear()
     true_poll = Telephony.poll
 
@@ -103,14 +103,14 @@ async def test_an_unforeseen_exception_in_a_poll(
     assert len(errors(caplog)) == 2, "the next outage is logged again"
 
 
-async def test_a_follower_of_the_state_fails(
+async def test_a_listener_of_the_state_fails(
     hass: HomeAssistant,
     portal: Portal,
     entry: MockConfigEntry,
     poll: Poll,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """It is logged once, until it has worked again; all others go on."""
+    """It is logged once until it has worked again; other listeners are called."""
     followed: list[bool | None] = []
     fails = True
 
@@ -136,7 +136,7 @@ async def test_a_follower_of_the_state_fails(
     assert len(errors(caplog)) == 2
 
 
-async def test_an_unforeseen_exception_behind_the_answer(
+async def test_an_unexpected_exception_after_the_answer(
     hass: HomeAssistant,
     portal: Portal,
     entry: MockConfigEntry,
@@ -144,7 +144,7 @@ async def test_an_unforeseen_exception_behind_the_answer(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Even where the failure itself cannot be recorded, nothing stays green."""
+    """No line stays on, even if the failure itself cannot be recorded."""
     caplog.clear()
 
     def fail(*_: Any, **__: Any) -> None:
@@ -161,7 +161,7 @@ async def test_an_unforeseen_exception_behind_the_answer(
     assert state_of(hass, REGISTRATION) == "on"
 
 
-async def test_an_unforeseen_exception_behind_a_poll_that_was_answered(
+async def test_an_unexpected_exception_after_a_successful_poll(
     hass: HomeAssistant,
     portal: Portal,
     entry: MockConfigEntry,
@@ -169,7 +169,7 @@ async def test_an_unforeseen_exception_behind_a_poll_that_was_answered(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """What cannot be shown is not known, at once; the portal is not said to be well."""
+    """Lines are unavailable at once, and the portal is not shown as connected."""
     caplog.clear()
 
     def fail(*_: Any, **__: Any) -> None:
@@ -194,7 +194,7 @@ async def test_a_refresh_that_is_cancelled(
     wait: Poll,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Whoever cancels a refresh has cancelled it; that is no fault of the portal."""
+    """A cancelled refresh does not count as a failure of the portal."""
     caplog.clear()
     released = asyncio.Event()
     portal.fault(Hold(released), times=1)
@@ -212,13 +212,13 @@ async def test_a_refresh_that_is_cancelled(
     assert state_of(hass, REGISTRATION) == "off"
 
 
-async def test_unloaded_in_the_moment_of_the_answer(
+async def test_unloaded_at_the_moment_of_the_answer(
     hass: HomeAssistant,
     portal: Portal,
     entry: MockConfigEntry,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """An answer that comes together with the unload is not taken any more."""
+    """An answer that arrives together with the unload is ignored."""
     coordinator = entry.runtime_data
     shown = coordinator.data
     true_poll = Telephony.poll
@@ -235,14 +235,14 @@ async def test_unloaded_in_the_moment_of_the_answer(
     assert not coordinator.last_update_success
 
 
-async def test_an_unforeseen_exception_at_the_end_of_a_grace_period(
+async def test_an_unexpected_exception_at_the_end_of_a_grace_period(
     hass: HomeAssistant,
     portal: Portal,
     entry: MockConfigEntry,
     wait: Poll,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The look between two polls fails safe, too."""
+    """The update between two polls also fails safe."""
     portal.fault(FAULTS["retry_after"])  # the next poll is in 300 seconds
     await wait(31)
     assert state_of(hass, REGISTRATION) == "on"
@@ -263,7 +263,7 @@ async def test_an_entity_that_cannot_read_its_value(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """It is unavailable rather than what it was, and says so once."""
+    """It becomes unavailable instead of keeping its state, and logs that once."""
     caplog.clear()
 
     def fail(*_: Any, **__: Any) -> None:
@@ -294,7 +294,7 @@ async def test_a_poll_that_never_ends(
     monkeypatch: pytest.MonkeyPatch,
     freezer: FrozenDateTimeFactory,
 ) -> None:
-    """A poll that outlives every time limit is ended, and counts as failed."""
+    """A poll that exceeds every time limit is cancelled, and counts as failed."""
 
     async def hang(*_: Any, **__: Any) -> None:
         await asyncio.Event().wait()
@@ -321,7 +321,7 @@ async def test_a_poll_that_never_ends(
 async def test_a_line_is_replaced_while_the_portal_fails(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
 ) -> None:
-    """The list lacks one line and brings another, whose first request fails."""
+    """The list replaces a line by another one, whose first request fails."""
     portal.remove_line(SALES)
     await wait(601)
     portal.add_line(201010, "Warehouse")
@@ -338,7 +338,7 @@ async def test_a_line_is_replaced_while_the_portal_fails(
 async def test_a_new_line_whose_request_fails(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll, slug: str
 ) -> None:
-    """The error is the new line's, not that of the lines that were answered."""
+    """The error affects the new line only."""
     portal.add_line(201010, "Warehouse")
     portal.lines[SUPPORT].drop()
     portal.fault(FAULTS[slug], skip=1)
@@ -353,14 +353,14 @@ async def test_a_new_line_whose_request_fails(
 
 
 @pytest.mark.parametrize("listed", [{}, {f"reg{MAIN}": "Main line"}])
-async def test_a_wrong_list_deletes_no_line_that_answers(
+async def test_a_wrong_list_removes_no_line_that_answers(
     hass: HomeAssistant,
     portal: Portal,
     entry: MockConfigEntry,
     wait: Poll,
     listed: dict[str, str],
 ) -> None:
-    """However long the list is empty or too short."""
+    """A line with a status stays, however long the list lacks it."""
     portal.fault(Result(listed or []), method=LINES)
     for _ in range(30):
         await wait(601)
@@ -369,10 +369,10 @@ async def test_a_wrong_list_deletes_no_line_that_answers(
     assert state_of(hass, "binary_sensor.sales_registration") == "on"
 
 
-async def test_a_line_goes_after_half_an_hour(
+async def test_a_line_is_removed_after_half_an_hour(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
 ) -> None:
-    """Not sooner, and only without an answer of its own in between."""
+    """It is not removed sooner, and only if its own status is not answered meanwhile."""
     portal.remove_line(SALES)
     for _ in range(3):
         await wait(601)
@@ -383,10 +383,10 @@ async def test_a_line_goes_after_half_an_hour(
     assert portal_entity(hass, entry, "registered_lines") == "2"
 
 
-async def test_an_answer_in_between_begins_the_half_hour_anew(
+async def test_an_answer_restarts_the_half_hour(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
 ) -> None:
-    """A line that the list lacks but that answers now and then stays."""
+    """A line that the list lacks stays if it answers now and then."""
     portal.lines[SALES].listed = False
     for _ in range(8):
         portal.lines[SALES].unreachable = True
@@ -397,10 +397,10 @@ async def test_an_answer_in_between_begins_the_half_hour_anew(
     assert line_device(hass, entry, SALES)
 
 
-async def test_two_lists_in_a_moment_prove_nothing(
+async def test_two_lists_in_quick_succession_remove_nothing(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
 ) -> None:
-    """The two lists that lack a line are at least half an hour apart."""
+    """Two lists that lack a line have to be at least half an hour apart."""
     portal.remove_line(SALES)
     await wait(601)
     for _ in range(20):
@@ -408,10 +408,10 @@ async def test_two_lists_in_a_moment_prove_nothing(
     assert line_device(hass, entry, SALES)
 
 
-async def test_the_last_line_does_not_go_by_itself(
+async def test_the_last_line_is_not_removed(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
 ) -> None:
-    """An empty list is no proof; somebody who deleted all lines deletes the devices."""
+    """An empty list removes no line; the user deletes the devices."""
     portal.lines.clear()
     for _ in range(10):
         await wait(601)
@@ -419,14 +419,14 @@ async def test_the_last_line_does_not_go_by_itself(
     assert state_of(hass, REGISTRATION) == STATE_UNAVAILABLE
 
 
-async def test_a_disabled_line_is_asked_before_it_goes(
+async def test_a_disabled_line_is_polled_before_it_is_removed(
     hass: HomeAssistant,
     portal: Portal,
     entry: MockConfigEntry,
     wait: Poll,
     disable_line: Callable[[MockConfigEntry, int], None],
 ) -> None:
-    """A line that nobody polls is not deleted for want of an answer."""
+    """A line that is not polled is not removed for a missing answer."""
     disable_line(entry, SALES)
     await hass.async_block_till_done(wait_background_tasks=True)
     portal.lines[SALES].listed = False
@@ -439,14 +439,14 @@ async def test_a_disabled_line_is_asked_before_it_goes(
     assert line_device(hass, entry, SALES) is None
 
 
-async def test_a_line_that_the_list_lacks_is_deleted_by_hand(
+async def test_a_line_that_the_list_lacks_can_be_deleted(
     hass: HomeAssistant,
     portal: Portal,
     entry: MockConfigEntry,
     wait: Poll,
     delete_device: Callable[[MockConfigEntry, dr.DeviceEntry], Any],
 ) -> None:
-    """Whoever deleted a line on the portal need not wait, and it does not come back."""
+    """The user can delete it without waiting, and it does not return."""
     device = line_device(hass, entry, SALES)
     assert device
     assert not await delete_device(entry, device), "the list has it"
@@ -465,7 +465,7 @@ async def test_a_line_that_the_list_lacks_is_deleted_by_hand(
 
 @pytest.mark.parametrize("how", ["unload", "reload"])
 @pytest.mark.parametrize("slug", [None, "missing_scope", "nginx_502"])
-async def test_unloaded_while_somebody_refreshes(
+async def test_unloaded_during_a_requested_refresh(
     hass: HomeAssistant,
     portal: Portal,
     set_up: SetUp,
@@ -474,7 +474,7 @@ async def test_unloaded_while_somebody_refreshes(
     how: str,
     slug: str | None,
 ) -> None:
-    """Nothing happens after the unload: no timer, no issue, no request, no error."""
+    """After the unload there are no timers, issues, requests, or errors."""
     assert await async_setup_component(hass, "homeassistant", {})
     for at in range(57):
         portal.add_line(300000 + at, f"Line {at}")
@@ -509,10 +509,10 @@ async def test_unloaded_while_somebody_refreshes(
     assert state == (STATE_UNAVAILABLE if how == "unload" else "on")
 
 
-async def test_no_false_alarm_after_an_outage(
+async def test_grace_period_after_an_outage(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
 ) -> None:
-    """A registration under way after a long silence has a grace period of its own."""
+    """A registration in progress after a long outage has a grace period of its own."""
     fault = portal.fault(FAULTS["nginx_502"])
     for _ in range(8):
         await wait(31)
@@ -529,14 +529,14 @@ async def test_no_false_alarm_after_an_outage(
     assert state_of(hass, "event.main_line_registration_change") == STATE_UNKNOWN
 
 
-async def test_a_line_that_is_gone_is_not_known_again(
+async def test_log_of_a_removed_line(
     hass: HomeAssistant,
     portal: Portal,
     entry: MockConfigEntry,
     wait: Poll,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The log says that it is gone, and nothing of it thereafter."""
+    """The log reports the removal, and nothing about the line afterwards."""
     portal.remove_line(SALES)
     caplog.set_level(logging.INFO)
     for _ in range(4):
@@ -547,14 +547,14 @@ async def test_a_line_that_is_gone_is_not_known_again(
     assert not [text for text in messages[gone + 1 :] if str(SALES) in text]
 
 
-async def test_a_refresh_behind_an_early_poll_asks_all_lines(
+async def test_a_refresh_during_an_early_poll_polls_all_lines(
     hass: HomeAssistant,
     portal: Portal,
     entry: MockConfigEntry,
     wait: Poll,
     freezer: FrozenDateTimeFactory,
 ) -> None:
-    """A user's refresh during a poll of some lines is followed by one of all lines."""
+    """A refresh that is requested during a poll of some lines polls all lines."""
     assert await async_setup_component(hass, "homeassistant", {})
     portal.lines[MAIN].drop()
     await wait(31)
@@ -602,7 +602,7 @@ async def test_the_clock_was_wrong_when_a_line_was_lost(
 async def test_the_name_of_a_line_without_title_follows_the_language(
     hass: HomeAssistant, portal: Portal, set_up: SetUp
 ) -> None:
-    """A manually added REG_ID that the list lacks is named in today's language."""
+    """A manually added REG_ID without a title is named in the present language."""
     portal.add_line(201020, "Hidden").listed = False
     entry = await set_up(portal, reg_ids=[201020])
     device = line_device(hass, entry, 201020)
@@ -622,7 +622,7 @@ async def test_removing_a_device_of_an_entry_that_is_not_loaded(
     entry: MockConfigEntry,
     delete_device: Callable[[MockConfigEntry, dr.DeviceEntry], Any],
 ) -> None:
-    """Nothing is known of its lines, so none of their devices is deleted."""
+    """The lines are unknown then, so no device can be deleted."""
     device = line_device(hass, entry, SALES)
     assert device
     await hass.config_entries.async_unload(entry.entry_id)
@@ -632,7 +632,7 @@ async def test_removing_a_device_of_an_entry_that_is_not_loaded(
 async def test_no_timer_outlives_home_assistant(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
 ) -> None:
-    """The look at the end of a grace period is cancelled at shutdown."""
+    """The timer for the end of a grace period is cancelled at shutdown."""
     portal.fault(ErrorReply("ERROR_CORE", "", 500))
     await wait(31)
     await hass.async_stop()

@@ -1,4 +1,4 @@
-"""Each fault, in the flow, at set-up, during a poll, and inside a batch."""
+"""Each fault in the flow, during setup, during a poll, and inside a batch."""
 
 import json
 import logging
@@ -19,7 +19,7 @@ from .conftest import MAIN, Poll, SetUp, portal_entity, state_of
 STATUS = "voximplant.sip.status"
 REGISTRATION = "binary_sensor.main_line_registration"
 COMMANDS = [slug for slug, row in MATRIX.items() if row.command]
-# The seconds that a fault asks for; from 2026.11 on, Home Assistant minds them at set-up.
+# The seconds that a fault asks to wait; from 2026.11 on, setup honours them.
 WAITS = {"retry_after": 301, "maintenance": 601}
 NOT_KNOWN = {BRIDGED: "on", AT_ONCE: STATE_UNAVAILABLE, REAUTH: STATE_UNAVAILABLE}
 
@@ -32,21 +32,21 @@ def assert_quiet(caplog: pytest.LogCaptureFixture) -> None:
             assert record.levelno < logging.INFO or not record.exc_info
 
 
-def asks_for_webhook(hass: HomeAssistant) -> bool:
-    """Return whether a new webhook is asked for."""
+def requests_reauthentication(hass: HomeAssistant) -> bool:
+    """Return whether a reauthentication flow is in progress."""
     flows = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
     return any(flow["context"]["source"] == SOURCE_REAUTH for flow in flows)
 
 
 def test_every_fault_is_in_the_table() -> None:
-    """No fault of the simulated portal is left out."""
+    """Every fault of the simulated portal has its expected outcome."""
     assert MATRIX.keys() == FAULTS.keys()
     assert len(MATRIX) >= 30
 
 
 @pytest.mark.parametrize("slug", MATRIX)
 async def test_flow(hass: HomeAssistant, portal: Portal, slug: str) -> None:
-    """The flow says what to do, nothing is created, and it goes on when it is mended."""
+    """The flow shows the error, and goes on when the fault has ended."""
     fault = portal.fault(FAULTS[slug])
     form = await hass.config_entries.flow.async_init(
         DOMAIN, context={"source": SOURCE_USER}
@@ -71,11 +71,11 @@ async def test_set_up(
     slug: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Set-up is tried again by itself, or asks for a new webhook."""
+    """Setup is retried, or starts reauthentication."""
     fault = portal.fault(FAULTS[slug])
     entry = await set_up(portal)
     reauth = MATRIX[slug].poll == REAUTH
-    assert asks_for_webhook(hass) is reauth
+    assert requests_reauthentication(hass) is reauth
     if reauth:
         assert entry.state is ConfigEntryState.SETUP_ERROR
         return
@@ -96,14 +96,14 @@ async def test_poll(
     slug: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The portal's sensor says so at once; the lines by the rule of the grace time."""
+    """The portal's sensor shows the fault at once, the lines as the table says."""
     caplog.clear()
     fault = portal.fault(FAULTS[slug])
     await poll()
     row = MATRIX[slug]
     assert portal_entity(hass, entry, "portal") == "off"
     assert state_of(hass, REGISTRATION) == NOT_KNOWN[row.poll]
-    assert asks_for_webhook(hass) is (row.poll == REAUTH)
+    assert requests_reauthentication(hass) is (row.poll == REAUTH)
     assert entry.runtime_data.last_exception.translation_key == row.reason
     assert_quiet(caplog)
     await wait(121)
@@ -126,7 +126,7 @@ async def test_command(
     slug: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Inside a batch it strikes single commands: their lines, and no others."""
+    """Inside a batch the fault affects the lines of the failed commands only."""
     caplog.clear()
     row = MATRIX[slug]
     assert row.command
@@ -145,14 +145,14 @@ async def test_command(
 
 
 @pytest.mark.parametrize("fault", [Hang(), Endless(), Huge(500 * 1024 * 1024)])
-async def test_what_takes_time(
+async def test_faults_that_take_time(
     hass: HomeAssistant,
     portal: Portal,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     fault: Hang | Endless | Huge,
 ) -> None:
-    """A portal that hangs, or never stops talking, is left after the time allowed."""
+    """A poll of a portal that hangs or never stops sending ends at its time limit."""
     monkeypatch.setattr(
         "custom_components.bitrix24_sip.bitrix24.client.REQUEST_SECONDS", 2.0
     )
@@ -188,7 +188,7 @@ TITLES = {
 async def test_titles(
     hass: HomeAssistant, portal: Portal, set_up: SetUp, slug: str
 ) -> None:
-    """Titles are cleaned and cut, and never break anything."""
+    """Titles are cleaned and truncated."""
     title, shown = TITLES[slug]
     portal.lines[MAIN].title = title
     entry = await set_up(portal)
@@ -223,7 +223,7 @@ async def test_fields(
     entity: str,
     value: str,
 ) -> None:
-    """What cannot be read is not known; it is no wrong value, and no other line's."""
+    """A malformed field is unknown, and does not affect other lines."""
     portal.lines[MAIN].raw = raw
     await set_up(portal)
     assert state_of(hass, REGISTRATION) == registration
@@ -231,10 +231,10 @@ async def test_fields(
     assert state_of(hass, "binary_sensor.sales_registration") == "on"
 
 
-async def test_keys_that_look_like_a_line(
+async def test_keys_of_the_list(
     hass: HomeAssistant, portal: Portal, set_up: SetUp
 ) -> None:
-    """Only reg and a positive number make a line."""
+    """Only keys of `reg` and a positive number are lines."""
     keys = ("reg", "regabc", "reg-5", "reg0", "sip7", "74951230000", f"reg{MAIN}")
     portal.fault(Result(dict.fromkeys(keys, "Main line")), method="voximplant.line.get")
     entry = await set_up(portal)

@@ -30,12 +30,12 @@ BUSY = OperatingTimeExceeded("OPERATION_TIME_LIMIT", 60.0)
 BROKEN = ServerFault("HTTP 503")
 REVOKED = InvalidWebhook("INVALID_CREDENTIALS")
 
-# (seconds, what the poll brought or None for a mere look, what is shown then)
+# (seconds, the poll's answer or None for a look between polls, what is shown then)
 type Step = tuple[int, SipRegistration | Bitrix24Error | None, str]
 
 
 def shown(tracker: LineTracker, now: float) -> str:
-    """Return the binary sensor's state for what the tracker has."""
+    """Return the binary sensor's state for a tracker's state."""
     state = tracker.state(now)
     if state.registration is None:
         return UNAVAILABLE
@@ -212,7 +212,7 @@ def shown(tracker: LineTracker, now: float) -> str:
     ],
 )
 def test_what_is_shown(grace: int, steps: list[Step]) -> None:
-    """What is shown follows from the answers and the one grace period."""
+    """The shown state follows from the answers and the grace period."""
     tracker = LineTracker(SipLine(1, "Main line"))
     seen = []
     for at, answer, _ in steps:
@@ -222,8 +222,8 @@ def test_what_is_shown(grace: int, steps: list[Step]) -> None:
     assert seen == steps
 
 
-def test_the_portals_answer_stands_beside() -> None:
-    """While a fault is bridged, the last answer stays as it was; no answer is made up."""
+def test_the_last_answer_is_kept() -> None:
+    """The last answer stays unchanged during a grace period."""
     tracker = LineTracker(SipLine(1))
     tracker.record(FAIL, 0, GRACE)
     tracker.record(FAULT, 60, GRACE)
@@ -233,8 +233,8 @@ def test_the_portals_answer_stands_beside() -> None:
     assert tracker.state(130).connected is False
 
 
-def test_the_end_of_the_grace_time_is_known() -> None:
-    """Whoever shows the line can look again when the grace period ends."""
+def test_the_end_of_the_grace_period_is_known() -> None:
+    """The state has the time at which the grace period ends."""
     tracker = LineTracker(SipLine(1))
     assert tracker.doubt_ends(0) is None
     tracker.record(OK, 0, GRACE)
@@ -245,8 +245,8 @@ def test_the_end_of_the_grace_time_is_known() -> None:
     assert tracker.doubt_ends(180) is None
 
 
-def test_lost_is_what_the_portal_answers() -> None:
-    """A line counts as lost for what the portal says, not for a transient error."""
+def test_lost_by_an_answer_only() -> None:
+    """Only an answer of the portal counts as a loss, not a transient error."""
     tracker = LineTracker(SipLine(1))
     assert tracker.lost_since() is None
     for at, answer, lost_since in (
@@ -263,7 +263,7 @@ def test_lost_is_what_the_portal_answers() -> None:
 
 
 def test_the_same_answer_is_the_same_state() -> None:
-    """What did not change stays the same object, so that nobody compares it."""
+    """An unchanged state stays the same object, so that it need not be compared."""
     tracker = LineTracker(SipLine(1))
     tracker.record(OK, 0, GRACE)
     state = tracker.state(0)

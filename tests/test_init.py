@@ -1,4 +1,4 @@
-"""Set-up, unload and removal of an entry."""
+"""Setup, unload and removal of an entry."""
 
 from unittest.mock import patch
 
@@ -22,7 +22,7 @@ REGISTRATION = "binary_sensor.main_line_registration"
 async def test_a_late_list_at_the_start(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry
 ) -> None:
-    """After a restart the lines are there even if the list is not."""
+    """After a restart the lines exist even if the list fails."""
     await hass.config_entries.async_unload(entry.entry_id)
     portal.fault(ErrorReply("ERROR_CORE", "", 500), method=LINES)
     await hass.config_entries.async_setup(entry.entry_id)
@@ -33,7 +33,7 @@ async def test_a_late_list_at_the_start(
 async def test_a_portal_that_is_down_at_the_start(
     hass: HomeAssistant, portal: Portal, set_up: SetUp, wait: Poll
 ) -> None:
-    """Set-up waits and tries again by itself."""
+    """Setup is retried."""
     fault = portal.fault(FAULTS["nginx_503"])
     entry = await set_up(portal)
     assert entry.state.value == "setup_retry"
@@ -45,10 +45,10 @@ async def test_a_portal_that_is_down_at_the_start(
     assert state_of(hass, REGISTRATION) == "on"
 
 
-async def test_a_dead_webhook_at_the_start(
+async def test_a_revoked_webhook_at_the_start(
     hass: HomeAssistant, portal: Portal, set_up: SetUp
 ) -> None:
-    """Set-up asks for a new one."""
+    """Setup starts reauthentication."""
     portal.revoke()
     entry = await set_up(portal)
     assert entry.state is ConfigEntryState.SETUP_ERROR
@@ -59,7 +59,7 @@ async def test_a_dead_webhook_at_the_start(
 async def test_unload_and_reload(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll
 ) -> None:
-    """Unloaded, it asks nothing; loaded again, all is as it was."""
+    """An unloaded entry is not polled; after loading, the states are the same."""
     before = hass.states.async_entity_ids()
     assert await hass.config_entries.async_unload(entry.entry_id)
     requests = len(portal.requests)
@@ -75,7 +75,7 @@ async def test_unload_and_reload(
 async def test_unload_during_a_grace_period(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
 ) -> None:
-    """The look at the end of a grace period ends with the entry."""
+    """The timer for the end of the grace period is cancelled."""
     coordinator = entry.runtime_data
     portal.fault(FAULTS["maintenance"])  # the next poll is in ten minutes
     await wait(31)
@@ -89,7 +89,7 @@ async def test_unload_during_a_grace_period(
 async def test_remove(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry
 ) -> None:
-    """Removed, it leaves nothing behind."""
+    """A removed entry leaves nothing behind."""
     await hass.config_entries.async_remove(entry.entry_id)
     await hass.async_block_till_done()
     assert not er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
@@ -100,7 +100,7 @@ async def test_remove(
 async def test_several_portals(
     hass: HomeAssistant, portal: Portal, other_portal: Portal, set_up: SetUp, poll: Poll
 ) -> None:
-    """Two portals with the same REG_ID stand side by side."""
+    """Two portals may have the same REG_ID."""
     first, second = await set_up(portal), await set_up(other_portal)
     assert state_of(hass, REGISTRATION) == "on"
     assert state_of(hass, "binary_sensor.reception_registration") == "on"
@@ -117,7 +117,7 @@ async def test_several_portals(
 async def test_self_hosted_portal(
     hass: HomeAssistant, set_up: SetUp, poll: Poll, socket_enabled: None
 ) -> None:
-    """A portal with an older REST API behind a path: it reports no operating time."""
+    """A self-hosted portal may have a path, and an API without operating time."""
     async with Portal(
         time_flavour="legacy", status_flavour="olddocs", prefix="/portal"
     ) as portal:
@@ -135,7 +135,7 @@ async def test_self_hosted_portal(
 async def test_newer_minor_version(
     hass: HomeAssistant, portal: Portal, freezer: FrozenDateTimeFactory
 ) -> None:
-    """After a downgrade within version 1 the entry is good as it is."""
+    """An entry of a newer minor version is loaded."""
     entry = MockConfigEntry(
         domain=DOMAIN,
         version=1,
@@ -148,7 +148,7 @@ async def test_newer_minor_version(
 
 
 async def test_newer_entry(hass: HomeAssistant, portal: Portal) -> None:
-    """An entry of a newer version is refused, and stays as it is."""
+    """An entry of a newer major version is not loaded, and stays unchanged."""
     entry = MockConfigEntry(
         domain=DOMAIN, version=2, data=dict(make_entry(portal).data), title="acme"
     )
@@ -161,7 +161,7 @@ async def test_newer_entry(hass: HomeAssistant, portal: Portal) -> None:
 async def test_an_unload_that_fails(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
 ) -> None:
-    """Entities that are still there are still kept up to date."""
+    """The remaining entities are still updated."""
     with patch.object(
         hass.config_entries, "async_unload_platforms", return_value=False
     ):

@@ -1,4 +1,4 @@
-"""The roster of lines, as tables: lists and answers over time, and what becomes of lines."""
+"""The roster of lines, as tables: lists and answers over time, and their effects."""
 
 import pytest
 
@@ -14,17 +14,17 @@ GRACE = 120.0
 
 
 def make_roster(*, find_lines: bool = True, manual: tuple[int, ...] = ()) -> Roster:
-    """Return a roster with nothing in it but what was added manually."""
+    """Return a roster with manually added lines only."""
     return Roster(grace=GRACE, find_lines=find_lines, manual=manual)
 
 
 def listed(*reg_ids: int) -> dict[int, SipLine]:
-    """Return a portal's list."""
+    """Return the list of a portal."""
     return {reg_id: SipLine(reg_id, f"Line {reg_id}") for reg_id in reg_ids}
 
 
 def ids(roster: Roster) -> list[int]:
-    """Return the lines that there are."""
+    """Return the REG_IDs of a roster."""
     return list(roster.show((), 0))
 
 
@@ -63,10 +63,10 @@ def ids(roster: Roster) -> list[int]:
         pytest.param([(0, [1], True), (9000, FAIL, True)], id="one list is not enough"),
     ],
 )
-def test_when_a_line_goes(
+def test_when_a_line_is_removed(
     steps: list[tuple[float, list[int] | SipRegistration | RegistrationNotFound, bool]],
 ) -> None:
-    """It takes two lists half an hour apart, and no answer of its own."""
+    """It is removed after two lists half an hour apart, without an answer in between."""
     roster = make_roster()
     roster.record_list(listed(1, 2), -600)
     seen = []
@@ -81,7 +81,7 @@ def test_when_a_line_goes(
 
 
 def test_what_a_list_changes() -> None:
-    """New lines come, renamed ones are renamed, absent ones are told when they go."""
+    """A list adds and renames lines, and reports the removed ones."""
     roster = make_roster()
     assert roster.listed is None
     first = roster.record_list(listed(1, 2), 0)
@@ -99,7 +99,7 @@ def test_what_a_list_changes() -> None:
 
 
 def test_manual_lines_stay() -> None:
-    """They need not be listed, and lines that are listed only are not taken up."""
+    """They need not be listed; without finding lines, other lines are not added."""
     roster = make_roster(find_lines=False, manual=(7,))
     for at in (0, 1800, 3600):
         roster.record_list(listed(1), at)
@@ -112,7 +112,7 @@ def test_manual_lines_stay() -> None:
 
 
 def test_lines_from_before_a_restart() -> None:
-    """They keep their titles; the name of a manual line is the list's to tell."""
+    """They keep their titles until a list has others."""
     roster = make_roster(manual=(7,))
     roster.restore(1, "Main line", disabled=False)
     roster.restore(2, "Sales", disabled=True)
@@ -125,7 +125,7 @@ def test_lines_from_before_a_restart() -> None:
 
 
 def test_who_is_polled() -> None:
-    """New lines once; then those with an enabled entity; absent ones in any case."""
+    """New lines are polled once, then those with an enabled entity, and absent ones."""
     roster = make_roster()
     roster.record_list(listed(1, 2), 0)
     assert roster.never_polled() == roster.to_poll(set()) == [1, 2]
@@ -143,7 +143,7 @@ def test_who_is_polled() -> None:
 
 
 def test_what_may_be_deleted() -> None:
-    """What the list lacks, and what is no line (any more); nothing before a list."""
+    """Lines that the last list lacks can be deleted, and none before the first list."""
     roster = make_roster(manual=(7,))
     roster.restore(1, "Main line", disabled=False)
     assert not roster.may_be_deleted(1)
@@ -178,7 +178,7 @@ def test_who_is_urgent(
     at: float,
     urgent: bool,
 ) -> None:
-    """A line whose recovery is awaited, or that is inside its grace period."""
+    """Lines that lost their registration or are in a grace period are urgent."""
     roster = make_roster(manual=(1,))
     for when, answer in answers:
         roster.record({1: answer}, when)
@@ -187,7 +187,7 @@ def test_who_is_urgent(
 
 
 def test_what_is_lost() -> None:
-    """A line that was registered and is not any more; told once, and for what is known."""
+    """A loss is reported once, for lines whose state was known."""
     roster = make_roster(manual=(1, 2))
     assert roster.record({1: FAIL, 2: OK, 3: FAIL}, 0) == []
     assert roster.record({1: FAIL, 2: FAIL}, 10) == [2]
@@ -201,7 +201,7 @@ def test_what_is_lost() -> None:
 
 
 def test_what_is_shown() -> None:
-    """Lines that are not polled are not known; a grace period that runs has an end."""
+    """Lines that are not polled are unknown; a running grace period has an end."""
     roster = make_roster(manual=(1, 2))
     roster.record({1: OK, 2: OK}, 0)
     shown = roster.show({1}, 10)

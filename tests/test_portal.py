@@ -21,7 +21,7 @@ STATUS = "voximplant.sip.status"
 
 @pytest.fixture(autouse=True)
 def custom_integrations() -> None:
-    """Do without Home Assistant."""
+    """Override the fixture of the other tests: Home Assistant is not needed here."""
 
 
 @pytest.fixture
@@ -45,14 +45,14 @@ async def ask(portal: Portal) -> AsyncGenerator[Ask]:
 
 @pytest.mark.parametrize("method", ["profile", "profile.json", "PROFILE", "profile/"])
 async def test_paths(ask: Ask, method: str) -> None:
-    """A suffix, a slash at the end and capitals do not matter."""
+    """A suffix, a trailing slash and capitals do not matter."""
     status, body = await ask(method)
     assert status == 200
     assert body["result"]["ID"] == "1"
 
 
-async def test_paths_that_are_none(ask: Ask, portal: Portal) -> None:
-    """The root and a missing user id look like a missing method."""
+async def test_invalid_paths(ask: Ask, portal: Portal) -> None:
+    """The root and a path without a user ID answer as an unknown method does."""
     root = f"{portal.url}/rest/"
     for path in (
         "1/" + DEFAULT_CODE + "/",
@@ -76,14 +76,14 @@ async def test_paths_that_are_none(ask: Ask, portal: Portal) -> None:
     ],
 )
 async def test_parameters(ask: Ask, verb: str, kwargs: dict[str, Any]) -> None:
-    """JSON, form and query all serve; names of telephony in any case."""
+    """Parameters are accepted as JSON, form or query, with names in any case."""
     status, body = await ask(STATUS, verb=verb, **kwargs)
     assert status == 200
     assert body["result"]["REG_ID"] == MAIN
 
 
 async def test_broken_json_is_no_parameters(ask: Ask) -> None:
-    """No error is raised for it: the method misses its REG_ID instead."""
+    """The method is called without its REG_ID."""
     headers = {"Content-Type": "application/json"}
     status, body = await ask(STATUS, data="{broken", headers=headers)
     assert (status, body["error"]) == (400, "REG_ID_NOT_FOUND")
@@ -156,7 +156,7 @@ async def test_batch_as_maps_and_lists(ask: Ask, portal: Portal) -> None:
 
 
 async def test_batch_limits(ask: Ask) -> None:
-    """Fifty commands run; those after them, and a batch inside, are refused."""
+    """Fifty commands run; further ones, and a batch within a batch, are refused."""
     cmd = {f"c{at:02}": "server.time" for at in range(1, 53)}
     status, body = await ask("batch", json={"cmd": cmd | {"c01": "batch?cmd[a]=scope"}})
     assert status == 200
@@ -170,7 +170,7 @@ async def test_batch_limits(ask: Ask) -> None:
 
 @pytest.mark.parametrize(("halt", "ran"), [(0, 1), (1, 0), ("false", 0), ("0", 1)])
 async def test_batch_halt(ask: Ask, halt: object, ran: int) -> None:
-    """It is cast as PHP does: the string "false" is true."""
+    """The value is cast as in PHP: the string "false" is true."""
     cmd = {"bad": "nonsense", "number": 7, "good": "server.time"}
     _, body = await ask("batch", json={"halt": halt, "cmd": cmd})
     assert len(body["result"]["result"]) == ran
@@ -189,7 +189,7 @@ async def test_batch_scope_has_no_text(ask: Ask, portal: Portal) -> None:
 
 
 async def test_lines_of_all_owners(ask: Ask, portal: Portal) -> None:
-    """The list has all lines, sip.get not those of applications; status knows them."""
+    """line.get has all lines, sip.get not those of applications; sip.status has them."""
     portal.lines[SALES].owner = "app"
     portal.lines[SUPPORT].title = "A & <B>"
     portal.office_lines[7] = "Office"
@@ -213,7 +213,7 @@ async def test_lines_of_all_owners(ask: Ask, portal: Portal) -> None:
 
 
 async def test_status_notifies_on_change(ask: Ask, portal: Portal) -> None:
-    """A status whose code differs from the stored one is told to administrators, once."""
+    """A status that differs from the stored one notifies administrators, once."""
     for _ in range(2):
         await ask(STATUS, json={"REG_ID": MAIN})
     portal.lines[MAIN].drop(403)
@@ -225,7 +225,7 @@ async def test_status_notifies_on_change(ask: Ask, portal: Portal) -> None:
 
 
 async def test_leaky_bucket(ask: Ask, portal: Portal) -> None:
-    """Past the threshold requests are refused; two a second leak away."""
+    """Requests over the threshold are refused; the bucket drains by two a second."""
     now = 1_800_000_000.0
     portal.clock = lambda: now
     portal.rate = (2.0, 5.0)
@@ -237,7 +237,7 @@ async def test_leaky_bucket(ask: Ask, portal: Portal) -> None:
 
 
 async def test_operating_time(ask: Ask, portal: Portal) -> None:
-    """Booked by the minute, checked before a call, and forgotten after ten minutes."""
+    """Operating time is booked by the minute, checked before a call, and expires."""
     now = 1_800_000_000.0
     portal.clock = lambda: now
     portal.operating_limit = 10.0
@@ -252,7 +252,7 @@ async def test_operating_time(ask: Ask, portal: Portal) -> None:
 
 
 async def test_cut(ask: Ask, portal: Portal) -> None:
-    """A batch that takes longer than the portal allows is lost whole."""
+    """A batch that takes longer than the portal allows is lost as a whole."""
     portal.cut_after = 0.2
     portal.lines[SALES].delay = 30
     cmd = {str(r): f"{STATUS}?REG_ID={r}" for r in (MAIN, SALES)}
@@ -267,8 +267,8 @@ async def test_moved(ask: Ask, portal: Portal) -> None:
     assert (await ask("profile"))[0] == 302
 
 
-async def test_faults_strike_as_told(ask: Ask, portal: Portal) -> None:
-    """For one method or line, after so many, so often; and they can be cleared."""
+async def test_when_faults_apply(ask: Ask, portal: Portal) -> None:
+    """A fault can apply to a method or a line, later, a number of times, and be cleared."""
     fault = portal.fault(ErrorReply("X"), method="profile", skip=1, times=2)
     statuses = [(await ask("profile"))[0] for _ in range(4)]
     assert statuses == [200, 400, 400, 200]
@@ -283,8 +283,8 @@ async def test_faults_strike_as_told(ask: Ask, portal: Portal) -> None:
     assert (await ask(STATUS, json={"REG_ID": SALES}))[0] == 200
 
 
-async def test_what_is_counted(ask: Ask, portal: Portal) -> None:
-    """Requests, the commands in them, and how many were under way at once."""
+async def test_counters(ask: Ask, portal: Portal) -> None:
+    """The portal counts requests, commands, and simultaneous requests."""
     await ask("batch", json={"cmd": {"a": "scope", "b": "scope"}})
     await ask("scope")
     assert [request.method for request in portal.requests] == ["batch", "scope"]
@@ -292,7 +292,7 @@ async def test_what_is_counted(ask: Ask, portal: Portal) -> None:
     assert portal.max_concurrent == 1
 
 
-async def test_alone(ask: Ask) -> None:
+async def test_command_line(ask: Ask) -> None:
     """`python -m dev.portal` starts a portal, and prints its webhook first."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "dev.portal", "--lines", "2"),

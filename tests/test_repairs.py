@@ -1,4 +1,4 @@
-"""Repair issues: they come with their cause, once, and go with it."""
+"""Repair issues: created with their cause, once, and deleted with it."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -26,53 +26,57 @@ from .conftest import Poll, SetUp, state_of
 NEW_HOST = "acme-new.bitrix24.test"
 
 
-def break_it(name: str, value: object) -> Callable[[Portal], None]:
+def break_portal(name: str, value: object) -> Callable[[Portal], None]:
     """Return a function that changes a switch of the portal."""
     return lambda portal: setattr(portal, name, value)
 
 
 BREAKS: dict[str, tuple[Callable[[Portal], None], Callable[[Portal], None], str]] = {
     "missing_scope": (
-        break_it("scopes", set()),
-        break_it("scopes", {"telephony"}),
+        break_portal("scopes", set()),
+        break_portal("scopes", {"telephony"}),
         "/devops/list/",
     ),
     "missing_permission": (
-        break_it("permitted", False),
-        break_it("permitted", True),
+        break_portal("permitted", False),
+        break_portal("permitted", True),
         "/telephony/permissions.php",
     ),
     "plan_restricted": (
-        break_it("plan", False),
-        break_it("plan", True),
+        break_portal("plan", False),
+        break_portal("plan", True),
         "/settings/license.php",
     ),
-    "portal_closed": (break_it("deleted", True), break_it("deleted", False), "/"),
+    "portal_closed": (
+        break_portal("deleted", True),
+        break_portal("deleted", False),
+        "/",
+    ),
     "portal_overloaded": (
-        break_it("overloaded", True),
-        break_it("overloaded", False),
+        break_portal("overloaded", True),
+        break_portal("overloaded", False),
         "/devops/list/",
     ),
     "telephony_missing": (
-        break_it("telephony_installed", False),
-        break_it("telephony_installed", True),
+        break_portal("telephony_installed", False),
+        break_portal("telephony_installed", True),
         "/",
     ),
     "https_required": (
-        break_it("allow_http", False),
-        break_it("allow_http", True),
+        break_portal("allow_http", False),
+        break_portal("allow_http", True),
         "/",
     ),
     "portal_moved": (
-        break_it("moved_to", f"https://{NEW_HOST}"),
-        break_it("moved_to", None),
+        break_portal("moved_to", f"https://{NEW_HOST}"),
+        break_portal("moved_to", None),
         "/",
     ),
 }
 
 
 def issues(hass: HomeAssistant) -> dict[str, ir.IssueEntry]:
-    """Return the integration's issues by what they are about."""
+    """Return the integration's issues by their key."""
     return {
         issue.translation_key or "": issue
         for issue in ir.async_get(hass).issues.values()
@@ -81,14 +85,14 @@ def issues(hass: HomeAssistant) -> dict[str, ir.IssueEntry]:
 
 
 @pytest.mark.parametrize("reason", BREAKS)
-async def test_comes_and_goes(
+async def test_created_and_deleted(
     hass: HomeAssistant,
     portal: Portal,
     entry: MockConfigEntry,
     wait: Poll,
     reason: str,
 ) -> None:
-    """It appears with the poll that finds the cause, and goes when the cause is gone."""
+    """The poll that finds the cause creates the issue; the first without it deletes it."""
     breaks, mends, page = BREAKS[reason]
     assert issues(hass) == {}
     breaks(portal)
@@ -110,10 +114,10 @@ async def test_comes_and_goes(
     assert issues(hass) == {}
 
 
-async def test_another_cause(
+async def test_the_cause_changes(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
 ) -> None:
-    """One cause takes the other's place."""
+    """The issue of the new cause replaces the other one."""
     portal.permitted = False
     await wait(61)
     portal.deleted = True
@@ -121,20 +125,20 @@ async def test_another_cause(
     assert issues(hass).keys() == {"portal_closed"}
 
 
-async def test_goes_with_the_entry(
+async def test_deleted_with_the_entry(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
 ) -> None:
-    """Unloaded or removed, nothing is to be mended for it."""
+    """An unloaded or removed entry has no issues."""
     portal.permitted = False
     await wait(61)
     await hass.config_entries.async_unload(entry.entry_id)
     assert issues(hass) == {}
 
 
-async def test_entry_that_never_was_set_up(
+async def test_entry_that_was_never_set_up(
     hass: HomeAssistant, portal: Portal, set_up: SetUp
 ) -> None:
-    """The cause is told while set-up is tried again, and goes with the entry."""
+    """The issue exists while setup is retried, and is deleted with the entry."""
     portal.permitted = False
     entry = await set_up(portal)
     assert issues(hass).keys() == {"missing_permission"}
@@ -149,7 +153,7 @@ async def test_connector(
     wait: Poll,
     freezer: FrozenDateTimeFactory,
 ) -> None:
-    """Within a week of its end, and unpaid; renewed, the notice goes."""
+    """There is an issue in the week before the end, and when it is unpaid."""
     freezer.move_to("2026-12-20T12:00:00+00:00")
     portal.connector.paid_until = "2026-12-31T03:00:00+03:00"
     await set_up(portal)
@@ -174,23 +178,23 @@ async def test_connector(
     assert issues(hass) == {}
 
 
-async def test_connector_that_is_not_known(
+async def test_unknown_connector(
     hass: HomeAssistant, portal: Portal, set_up: SetUp
 ) -> None:
-    """Where the portal says nothing of the connector, there is nothing to mend."""
+    """A portal without a connector has no issue."""
     portal.connector.fails = True
     await set_up(portal)
     assert issues(hass) == {}
 
 
-async def test_portal_moved_is_fixed(
+async def test_fix_flow_of_a_moved_portal(
     hass: HomeAssistant,
     portal: Portal,
     entry: MockConfigEntry,
     wait: Poll,
     hass_client: ClientSessionGenerator,
 ) -> None:
-    """Fixing it names the new host and leads to reconfiguration."""
+    """The fix flow names the new host and starts reconfiguration."""
     assert await async_setup_component(hass, "repairs", {})
     portal.moved_to = f"https://{NEW_HOST}"
     await wait(61)
@@ -218,10 +222,10 @@ async def test_portal_moved_is_fixed(
     assert state_of(hass, "binary_sensor.main_line_registration") == "on"
 
 
-async def test_no_issue_outlives_a_disabled_entry(
+async def test_deleted_with_a_disabled_entry(
     hass: HomeAssistant, portal: Portal, set_up: SetUp
 ) -> None:
-    """Not even one of an entry that never was loaded, which is never unloaded."""
+    """An entry that was never loaded is never unloaded, and still deletes its issue."""
     portal.scopes = set()
     entry = await set_up(portal)
     issues = ir.async_get(hass).issues
@@ -234,10 +238,10 @@ async def test_no_issue_outlives_a_disabled_entry(
     assert not issues
 
 
-async def test_a_dead_webhook_takes_the_place_of_an_issue(
+async def test_a_revoked_webhook_replaces_an_issue(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
 ) -> None:
-    """What the old webhook lacked does not matter any more; a transient error waits."""
+    """Reauthentication deletes the issue, a transient error does not."""
     issues = ir.async_get(hass).issues
     portal.scopes = set()
     await wait(31)
@@ -251,14 +255,14 @@ async def test_a_dead_webhook_takes_the_place_of_an_issue(
     assert [key for key in issues if key[0] == DOMAIN] == []
 
 
-async def test_an_unforeseen_exception(
+async def test_an_unexpected_exception(
     hass: HomeAssistant,
     portal: Portal,
     entry: MockConfigEntry,
     wait: Poll,
     hass_client: ClientSessionGenerator,
 ) -> None:
-    """The dialog says so, and goes on."""
+    """The dialog shows an error and can be repeated."""
     assert await async_setup_component(hass, "repairs", {})
     portal.moved_to = f"https://{NEW_HOST}"
     await wait(31)

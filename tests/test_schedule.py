@@ -1,4 +1,4 @@
-"""The schedule, as tables: what a poll asks, and when the next one begins."""
+"""The schedule, as tables: what a poll requests, and when the next one begins."""
 
 import pytest
 
@@ -41,7 +41,7 @@ def polled(
     time: OperatingTime | None = None,
     lines: list[int] = LINES,
 ) -> tuple[Plan, float]:
-    """Poll now; return what was asked, and the pause after it."""
+    """Poll now; return the plan, and the pause after it."""
     urgent = urgent or []
     plan = schedule.plan(now, lines, urgent, time)
     schedule.polled(plan, now, lines=len(lines), used=time, lost=lost or [])
@@ -49,7 +49,7 @@ def polled(
 
 
 def test_regular_polls() -> None:
-    """All lines at the chosen interval; a timer may be a little early."""
+    """All lines are polled at the chosen interval; a timer may be a little early."""
     schedule = Schedule(30)
     assert polled(schedule, 1000) == (
         Plan(LINES, with_list=True, with_connector=True),
@@ -64,8 +64,8 @@ def test_regular_polls() -> None:
     ("known", "seconds", "with_connector"),
     [(True, 3597, False), (True, 3598, True), (False, 597, False), (False, 598, True)],
 )
-def test_what_else_is_due(known: bool, seconds: int, with_connector: bool) -> None:
-    """The list every ten minutes, the connector every hour, or sooner if it failed."""
+def test_list_and_connector(known: bool, seconds: int, with_connector: bool) -> None:
+    """The list is due every ten minutes, the connector every hour or after an error."""
     schedule = Schedule(30)
     schedule.got_connector(0, known=known)
     schedule.got_list(seconds - 597)
@@ -77,7 +77,7 @@ def test_what_else_is_due(known: bool, seconds: int, with_connector: bool) -> No
 
 
 def test_early_polls() -> None:
-    """Urgent lines after 15 seconds; the next regular poll is not put off by that."""
+    """Urgent lines are polled after 15 seconds, without delaying the regular poll."""
     schedule = Schedule(60)
     assert polled(schedule, 0, [2])[1] == 15
     assert polled(schedule, 15, [2]) == (Plan([2], early=True), 15)
@@ -91,7 +91,7 @@ def test_early_polls() -> None:
 
 @pytest.mark.parametrize(("now", "early"), [(57.9, True), (58, False), (60, False)])
 def test_a_poll_that_is_almost_due_is_the_regular_one(now: float, early: bool) -> None:
-    """Timers are rounded to whole seconds, and come up to two seconds early."""
+    """Timers are rounded to whole seconds, and may be up to two seconds early."""
     schedule = Schedule(60)
     polled(schedule, 0, [2])
     assert schedule.plan(now, LINES, [2], None).early is early
@@ -99,14 +99,14 @@ def test_a_poll_that_is_almost_due_is_the_regular_one(now: float, early: bool) -
 
 @pytest.mark.parametrize("interval", [15, 16, 17])
 def test_no_early_polls_at_short_intervals(interval: int) -> None:
-    """Where a regular poll comes as soon, there is none before it."""
+    """There is no early poll if a regular poll comes as soon."""
     schedule = Schedule(interval)
     assert polled(schedule, 0, [2])[1] == interval
     assert polled(schedule, interval, [2])[0].reg_ids == LINES
 
 
-def test_a_request_asks_all() -> None:
-    """Also one that comes while an early poll is under way."""
+def test_a_request_polls_all_lines() -> None:
+    """So does a request during an early poll."""
     schedule = Schedule(60)
     polled(schedule, 0, [2])
     schedule.request()
@@ -124,7 +124,7 @@ def test_a_request_asks_all() -> None:
 
 
 def test_a_loss_is_followed_up() -> None:
-    """All lines are asked 5 seconds later, once; not where there is only one."""
+    """All lines are polled 5 seconds later, once, unless there is only one line."""
     schedule = Schedule(60)
     assert polled(schedule, 0, [2], lost=[2])[1] == 5
     assert polled(schedule, 5, [2]) == (
@@ -136,8 +136,8 @@ def test_a_loss_is_followed_up() -> None:
     assert polled(Schedule(60), 0, [2], lost=[2], lines=[2])[1] == 15
 
 
-def test_a_loss_is_not_followed_up_at_any_cost() -> None:
-    """Not beyond half of the operating time."""
+def test_no_follow_up_beyond_half_of_the_limit() -> None:
+    """A follow-up needs less than half of the operating time to be used."""
     for seconds, pause in ((HALF - 0.46, 5), (HALF - 0.44, 15)):
         schedule = Schedule(60)
         assert polled(schedule, 0, [2], lost=[2], time=used(seconds))[1] == pause
@@ -159,7 +159,7 @@ def test_a_loss_is_not_followed_up_at_any_cost() -> None:
 def test_early_polls_stay_within_half(
     seconds: float, per_call: float, number: int
 ) -> None:
-    """Of what is left to half of the limit, an early poll uses a twentieth."""
+    """An early poll uses a twentieth of what is left to half of the limit."""
     lines = list(range(1, 51))
     schedule = Schedule(30)
     _, pause = polled(schedule, 0, lines, time=used(seconds, per_call), lines=lines)
@@ -169,8 +169,8 @@ def test_early_polls_stay_within_half(
         assert (plan.early, len(plan.reg_ids)) == (True, number)
 
 
-def test_who_is_asked_early_is_asked_in_turn() -> None:
-    """And the others at once, when one of those that were asked is back."""
+def test_urgent_lines_take_turns() -> None:
+    """When one of them is back, the others are polled at once."""
     lines = list(range(1, 51))
     time = used(150)
     schedule = Schedule(600)
@@ -202,14 +202,14 @@ def test_who_is_asked_early_is_asked_in_turn() -> None:
     ],
 )
 def test_slower_as_the_operating_time_is_used(seconds: float, interval: float) -> None:
-    """Up to four times the interval, and never beyond three quarters of the limit."""
+    """The interval grows up to four times, to use three quarters of the limit at most."""
     schedule = Schedule(60)
     time = used(seconds, resets_at=500)
     assert polled(schedule, 0, time=time)[1] == pytest.approx(interval, abs=0.01)
 
 
 def test_four_times_the_interval_at_most() -> None:
-    """Where the oldest minute is free soon."""
+    """The interval does not grow further if the oldest bucket expires soon."""
     schedule = Schedule(60)
     assert polled(schedule, 0, time=used(OPERATING_LIMIT, resets_at=10))[1] == 240
 
@@ -230,7 +230,7 @@ def test_four_times_the_interval_at_most() -> None:
     ],
 )
 def test_after_an_error(error: Bitrix24Error, urgent: bool, pause: float) -> None:
-    """As the portal says, else by the kind of the error; then all lines are asked."""
+    """The portal's Retry-After or the kind of the error decides; then all are polled."""
     schedule = Schedule(30)
     polled(schedule, 0, [1])
     assert schedule.pause_after(error, urgent=urgent) == pause
@@ -238,7 +238,7 @@ def test_after_an_error(error: Bitrix24Error, urgent: bool, pause: float) -> Non
 
 
 def test_after_maintenance() -> None:
-    """The portal's own time counts for every transient error."""
+    """The portal's Retry-After is honoured for every transient error."""
     fault = ServerFault("HTTP 503")
     fault.retry_after = 600.0
     assert Schedule(30).pause_after(fault, urgent=True) == 600

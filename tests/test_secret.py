@@ -1,4 +1,4 @@
-"""The webhook's secret is nowhere: a look everywhere, in every fault, at debug level."""
+"""The webhook's secret is nowhere, with every fault, and with debug logging."""
 
 import json
 import logging
@@ -32,7 +32,7 @@ from homeassistant.setup import async_setup_component
 
 from .conftest import Poll, SetUp
 
-# A portal, or who stands before it, that repeats the secret in its answer.
+# A portal or a proxy that repeats the secret in its answer.
 ECHOES: dict[str, Fault] = {
     "echo_code": ErrorReply(DEFAULT_CODE, DEFAULT_CODE, 400),
     "echo_part": ErrorReply(f"X_{DEFAULT_CODE[2:9]}", "", 400),
@@ -52,7 +52,7 @@ async def test_secret_is_nowhere(
     caplog: pytest.LogCaptureFixture,
     hass_client: ClientSessionGenerator,
 ) -> None:
-    """Not in logs, exceptions, forms, registries, states, issues, diagnostics, health."""
+    """It is not in logs, exceptions, forms, registries, states, issues or diagnostics."""
     caplog.set_level(logging.DEBUG)
     for component in ("diagnostics", "system_health"):
         assert await async_setup_component(hass, component, {})
@@ -106,7 +106,7 @@ async def test_secret_is_nowhere(
 async def everything_shown(
     hass: HomeAssistant, entry: MockConfigEntry, hass_client: ClientSessionGenerator
 ) -> list[object]:
-    """Return what a person can see of an entry."""
+    """Return everything about an entry that a user can see."""
     diagnostics = await get_diagnostics_for_config_entry(hass, hass_client, entry)
     devices = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
     entities = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)

@@ -35,7 +35,7 @@ async def ask(hass: HomeAssistant, entry_id: str, **data: Any) -> Any:
 async def test_all_lines(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry
 ) -> None:
-    """Without REG_IDs all monitored lines are asked for, as they are at this moment."""
+    """Without REG_IDs the action returns the present status of all monitored lines."""
     portal.lines[SALES].drop(503, "Service Unavailable")
     portal.lines[SALES].last_updated = "2026-09-10 00:26:40"
     portal.lines[SUPPORT].unreachable = True
@@ -69,7 +69,7 @@ async def test_all_lines(
 async def test_some_lines(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry
 ) -> None:
-    """Any REG_ID can be asked for, also one that is not monitored."""
+    """Any REG_ID can be requested, also one that is not monitored."""
     portal.lines[MAIN].last_updated = None
     portal.add_line(201077)
     device = line_device(hass, entry, MAIN)
@@ -86,17 +86,15 @@ async def test_some_lines(
 async def test_bad_reg_ids(
     hass: HomeAssistant, entry: MockConfigEntry, portal: Portal, reg_ids: list[Any]
 ) -> None:
-    """What is no REG_ID is refused before the portal is asked."""
+    """An invalid REG_ID is refused without a request to the portal."""
     requests = len(portal.requests)
     with pytest.raises(vol.Invalid):
         await ask(hass, entry.entry_id, **{CONF_REG_IDS: reg_ids})
     assert len(portal.requests) == requests
 
 
-async def test_entry_that_is_not_there(
-    hass: HomeAssistant, entry: MockConfigEntry
-) -> None:
-    """An unknown portal, and one that is not loaded, are told as such."""
+async def test_unknown_entry(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """An unknown portal, and one that is not loaded, are errors of the user."""
     with pytest.raises(ServiceValidationError):
         await ask(hass, "nonsense")
     await hass.config_entries.async_unload(entry.entry_id)
@@ -120,7 +118,7 @@ async def test_portal_fails(
     slug: str,
     reason: str,
 ) -> None:
-    """An error of the portal is a sentence that can be translated."""
+    """An error of the portal raises an exception with a translated message."""
     portal.fault(FAULTS[slug])
     with pytest.raises(HomeAssistantError) as caught:
         await ask(hass, entry.entry_id)
@@ -129,13 +127,15 @@ async def test_portal_fails(
     assert caught.value.__cause__ is None
 
 
-async def test_a_line_that_rests_is_asked(
+async def test_a_hanging_line_is_requested(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
 ) -> None:
-    """The action asks the portal, always; polls go on as they were planned."""
+    """The action always asks the portal, and does not change the planned polls."""
     planner = entry.runtime_data.monitor.telephony.planner
     planner.lost([MAIN], 1, 30.0)
-    planner.lost([MAIN], 1, 30.0)  # it hung on its own, too, and rests for a minute
+    planner.lost(
+        [MAIN], 1, 30.0
+    )  # it also hung on its own, and is not polled for a minute
     statistics = asdict(entry.runtime_data.monitor.telephony.client.statistics)
     portal.requests.clear()
     assert (await ask(hass, entry.entry_id, reg_ids=[MAIN]))[str(MAIN)]["registered"]
@@ -149,7 +149,7 @@ async def test_a_line_that_rests_is_asked(
 async def test_the_name_of_a_manual_line(
     hass: HomeAssistant, portal: Portal, set_up: SetUp
 ) -> None:
-    """A line without a title on the portal is called as its device is."""
+    """A line without a title on the portal has the name of its device."""
     portal.add_line(201020, "Hidden").listed = False
     entry = await set_up(portal, reg_ids=[201020])
     registrations = await ask(hass, entry.entry_id, reg_ids=[201020])

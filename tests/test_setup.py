@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def test_uv_uses_the_certificates_of_the_system() -> None:
-    """Behind a company's proxy only those know its certificate; pip uses them, too."""
+    """The certificate of a company's proxy is only among those; pip uses them as well."""
     uv = subprocess.run(
         [ROOT / "dev" / "setup" / "get-uv"], check=True, capture_output=True, text=True
     ).stdout.strip()

@@ -1,4 +1,4 @@
-"""The judge of the soak: it finds each kind of wrong state, and lets right ones pass."""
+"""The soak's judge finds each kind of wrong state, and accepts right ones."""
 
 import pytest
 
@@ -51,13 +51,13 @@ UNSETTLED = record((0, "success"), (15, "in_progress"), (30, "wait"))
 def test_judge(
     answers: Record, state: str, at: float, until: float, right: bool
 ) -> None:
-    """A state is right if, and only if, the portal's answers account for it."""
+    """A state is right if the portal's answers account for it, and wrong otherwise."""
     reason = wrong(Shown(1, state, at, until), answers, GRACE, INTERVAL)
     assert (reason is None) is right, reason
 
 
-def test_lasting_faults_show_at_once() -> None:
-    """While one stands, or just did, a line may be unavailable at once."""
+def test_permanent_errors_take_effect_at_once() -> None:
+    """During a permanent error, and shortly after, a line may be unavailable."""
     answers = record(*((float(at), "success") for at in range(0, 60, 15)))
     shown = Shown(1, "unavailable", 50, 55)
     assert wrong(shown, answers, GRACE, INTERVAL)
@@ -65,8 +65,8 @@ def test_lasting_faults_show_at_once() -> None:
     assert wrong(shown, answers, GRACE, INTERVAL) is None
 
 
-def test_reloads_begin_anew() -> None:
-    """What was known before a reload is not known after it."""
+def test_reloads() -> None:
+    """After a reload, earlier answers no longer account for a state."""
     silent = record((0, "success"), (15, "success"), (30, None))
     unsettled = record((0, "success"), (5, "wait"))
     for answers, shown in (

@@ -14,7 +14,7 @@ from .conftest import MAIN, Poll, SetUp
 async def test_figures(
     hass: HomeAssistant, portal: Portal, other_portal: Portal, set_up: SetUp, poll: Poll
 ) -> None:
-    """Portals, those that answer, lines, and what is left of the operating time."""
+    """The figures are portals, lines, and the operating time that is left."""
     assert await async_setup_component(hass, "system_health", {})
     portal.lines[MAIN].drop()
     await set_up(portal)
@@ -31,7 +31,7 @@ async def test_figures(
 
 
 async def test_without_a_portal(hass: HomeAssistant) -> None:
-    """It can be asked when nothing is set up."""
+    """The page works when no portal is set up."""
     assert await async_setup_component(hass, "system_health", {})
     assert await async_setup_component(hass, DOMAIN, {})
     await hass.async_block_till_done()

@@ -1,7 +1,7 @@
-"""The texts: every language says what English says, and English what the code uses.
+"""Translations: each language is complete, and English has exactly what the code uses.
 
-The checks of one language are functions that return what they find, so that each is
-also shown finding something, in a German text that was spoiled.
+The checks of one language are functions that yield their findings, so that a test can
+also show that each finds a mistake, in a broken copy of the German texts.
 """
 
 import ast
@@ -46,7 +46,7 @@ LANGUAGES = (
     "zh-Hans",
 )
 
-# What a language writes as English does, where the text is nothing else.
+# Texts that are the same in a language as in English.
 SAME_EVERYWHERE = {"REG_ID"}
 SAME: dict[str, set[str]] = {
     "de": {"Labels", "Portal", "REG_IDs", "Status"},
@@ -56,7 +56,7 @@ SAME: dict[str, set[str]] = {
     "pt-BR": {"Portal", "REG_IDs", "Status"},
     "tr": {"Portal"},
 }
-# Words that are English and of no other language here.
+# Words that exist in English and in none of the other languages.
 ENGLISH_WORDS = re.compile(
     r"\b(the|and|this|that|with|from|your|which|please)\b", re.IGNORECASE
 )
@@ -78,10 +78,10 @@ ORIGINALS = {".".join(path): value for path, value in leaves(ENGLISH)}
 
 @pytest.fixture(autouse=True)
 def custom_integrations() -> None:
-    """Do without Home Assistant, but for the tests that ask for it."""
+    """Override the fixture of the other tests: most tests here need no Home Assistant."""
 
 
-# What a language must be like.
+# The checks of one language.
 
 
 def flat(texts: Texts) -> dict[str, str]:
@@ -97,7 +97,7 @@ def pairs(texts: Texts) -> Iterator[tuple[str, str, str]]:
 
 
 def keys(_: str, texts: Texts) -> Iterator[str]:
-    """Find keys that are missing, too many, or in another order than in English."""
+    """Find keys that are missing, unknown, or in another order than in English."""
     ours = list(flat(texts))
     yield from (f"{path} is missing" for path in ORIGINALS if path not in ours)
     yield from (f"{path} is not in English" for path in ours if path not in ORIGINALS)
@@ -105,8 +105,8 @@ def keys(_: str, texts: Texts) -> Iterator[str]:
         yield "the order is not that of English"
 
 
-def fillings(_: str, texts: Texts) -> Iterator[str]:
-    """Find placeholders that English has not, or that are not filled in."""
+def placeholder_names(_: str, texts: Texts) -> Iterator[str]:
+    """Find placeholders that differ from those of English."""
     for path, original, ours in pairs(texts):
         if placeholders(ours) != placeholders(original):
             yield f"{path} has {sorted(placeholders(ours))}"
@@ -115,8 +115,8 @@ def fillings(_: str, texts: Texts) -> Iterator[str]:
             yield f"{path} has an apostrophe before a brace"
 
 
-def wellformed(_: str, texts: Texts) -> Iterator[str]:
-    """Find texts that are empty, have HTML or stray spaces."""
+def format_of_texts(_: str, texts: Texts) -> Iterator[str]:
+    """Find texts that are empty, or have HTML or superfluous spaces."""
     for path, value in flat(texts).items():
         try:
             text(value)
@@ -127,7 +127,7 @@ def wellformed(_: str, texts: Texts) -> Iterator[str]:
 
 
 def translated(language: str, texts: Texts) -> Iterator[str]:
-    """Find what was left in English, and what is allowed to be but is not."""
+    """Find texts that were left in English, and exceptions that are no longer needed."""
     allowed = SAME_EVERYWHERE | SAME.get(language, set())
     same = {ours for _, original, ours in pairs(texts) if ours == original}
     yield from (f"{ours!r} is English" for ours in sorted(same - allowed))
@@ -140,10 +140,10 @@ def translated(language: str, texts: Texts) -> Iterator[str]:
 
 
 def runs(value: str) -> set[str]:
-    """Return each three words that follow one another.
+    """Return all sequences of three words.
 
-    Not those between straight quotes: names that the portal shows in English, where
-    it does not speak the language.
+    Names between straight quotes are left out: a portal that does not have the language
+    shows them in English.
     """
     value = re.sub(r'"[^"]*"|\{\w+\}|["()]', ".", value)
     found = set()
@@ -163,11 +163,17 @@ def agreement(_: str, texts: Texts) -> Iterator[str]:
                 yield f"{reason} has two wordings"
 
 
-CHECKS: tuple[Check, ...] = (keys, fillings, wellformed, translated, agreement)
+CHECKS: tuple[Check, ...] = (
+    keys,
+    placeholder_names,
+    format_of_texts,
+    translated,
+    agreement,
+)
 
 
 def test_the_languages_are_those() -> None:
-    """There is a file for each language, named as Home Assistant names it."""
+    """There is a file for each language, with Home Assistant's code as its name."""
     files = {path.stem for path in TRANSLATIONS.glob("*.json")}
     assert files == {"en", *LANGUAGES}
     assert files <= HOME_ASSISTANT_LANGUAGES
@@ -176,20 +182,20 @@ def test_the_languages_are_those() -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("check", CHECKS)
 def test_a_language(check: Check, language: str) -> None:
-    """A language has the keys and placeholders of English, and nothing of its words."""
+    """A language passes each check."""
     assert list(check(language, read(language))) == []
 
 
 @pytest.mark.parametrize("language", ["en", *LANGUAGES])
 def test_a_file(language: str) -> None:
-    """A file is indented by two, its letters are not escaped, and its end is one."""
+    """Files are indented by two, without escaped letters, and end with a newline."""
     content = (TRANSLATIONS / f"{language}.json").read_text(encoding="utf-8")
     again = json.dumps(json.loads(content), ensure_ascii=False, indent=2)
     assert content == f"{again}\n"
 
 
-def spoiled(path: str, value: str | None) -> Texts:
-    """Return the German texts with one that was replaced, or deleted."""
+def broken(path: str, value: str | None) -> Texts:
+    """Return the German texts with one of them replaced or deleted."""
     texts = deepcopy(read("de"))
     *parents, leaf = path.split(".")
     target = texts
@@ -211,28 +217,33 @@ TIMEOUT_OPTION = "options.error.timeout"
     [
         (keys, TIMEOUT, None, f"{TIMEOUT} is missing"),
         (keys, "config.error.new", "Neu", "config.error.new is not in English"),
-        (fillings, TIMEOUT, "Zu langsam.", f"{TIMEOUT} has []"),
-        (fillings, TIMEOUT, "{host} ruht.", f"{TIMEOUT} has ['host']"),
+        (placeholder_names, TIMEOUT, "Zu langsam.", f"{TIMEOUT} has []"),
+        (placeholder_names, TIMEOUT, "{host} ruht.", f"{TIMEOUT} has ['host']"),
         (
-            fillings,
+            placeholder_names,
             TIMEOUT,
             "Nichts von '{portal}.",
             f"{TIMEOUT} has an apostrophe before a brace",
         ),
-        (wellformed, TIMEOUT, "", f"{TIMEOUT}: not a text"),
+        (format_of_texts, TIMEOUT, "", f"{TIMEOUT}: not a text"),
         (
-            wellformed,
+            format_of_texts,
             TIMEOUT,
             "<b>{portal}</b>",
             f"{TIMEOUT}: the string should not contain",
         ),
         (
-            wellformed,
+            format_of_texts,
             TIMEOUT,
             "{portal} ",
             f"{TIMEOUT}: spaces at the beginning or the end",
         ),
-        (wellformed, TIMEOUT, "{portal}  ruht.", f"{TIMEOUT} has a space too many"),
+        (
+            format_of_texts,
+            TIMEOUT,
+            "{portal}  ruht.",
+            f"{TIMEOUT} has a space too many",
+        ),
         (translated, "system_health.info.portals", "Portals", "'Portals' is English"),
         (
             translated,
@@ -253,27 +264,27 @@ TIMEOUT_OPTION = "options.error.timeout"
 def test_a_check_finds(
     check: Check, path: str, value: str | None, finding: str
 ) -> None:
-    """Each check finds what it is there for, and that only."""
-    found = list(check("de", spoiled(path, value)))
+    """Each check finds its kind of mistake, and no others."""
+    found = list(check("de", broken(path, value)))
     assert len(found) == 1
     assert found[0].startswith(finding)
 
 
-def test_a_needless_allowance_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What may stay in English does: the list does not grow old."""
+def test_a_needless_exception_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text that is listed as the same as English has to be the same."""
     monkeypatch.setitem(SAME, "uk", {"Portal"})
     found = list(translated("uk", read("uk")))
     assert found == ["'Portal' is not the same here"]
 
 
 def test_another_order_is_found() -> None:
-    """English's order makes the files easy to compare."""
+    """All files have the order of English, which makes them easy to compare."""
     texts = read("de")
     turned = dict(reversed(texts.items()))
     assert list(keys("de", turned)) == ["the order is not that of English"]
 
 
-# What the code uses. English has that, no less and no more.
+# English has exactly the texts that the code uses.
 
 
 def module(name: str) -> ast.Module:
@@ -289,7 +300,7 @@ def calls(tree: ast.AST, name: str) -> Iterator[ast.Call]:
 
 
 def constants(values: Iterable[ast.expr | None]) -> set[str]:
-    """Return the texts among values that stand in the code."""
+    """Return the string constants among values."""
     return {
         value.value
         for value in values
@@ -298,7 +309,7 @@ def constants(values: Iterable[ast.expr | None]) -> set[str]:
 
 
 def keyword(tree: ast.AST, function: str, name: str) -> set[str]:
-    """Return the texts that a function is given by a keyword."""
+    """Return the string constants that are passed to a function by a keyword."""
     return constants(
         argument.value
         for call in calls(tree, function)
@@ -308,7 +319,7 @@ def keyword(tree: ast.AST, function: str, name: str) -> set[str]:
 
 
 def assigned(tree: ast.AST, target: str) -> set[str]:
-    """Return the texts that something is set to."""
+    """Return the string constants that are assigned to a target."""
     return constants(
         node.value
         for node in ast.walk(tree)
@@ -328,7 +339,7 @@ def reasons(error: type[Bitrix24Error] = Bitrix24Error) -> set[str]:
 
 
 def webhook_reasons() -> set[str]:
-    """Return the reasons why something is no webhook."""
+    """Return the reasons for which a webhook is refused."""
     tree = module("bitrix24/webhook.py")
     given = [call.args[0] for call in calls(tree, "InvalidWebhookUrl")]
     names = {value.id for value in given if isinstance(value, ast.Name)}
@@ -336,12 +347,12 @@ def webhook_reasons() -> set[str]:
 
 
 def failures(tree: ast.AST) -> set[str]:
-    """Return the reasons that a form gives by itself."""
+    """Return the errors that a form sets by itself."""
     return constants(call.args[1] for call in calls(tree, ".fail"))
 
 
 def test_exceptions() -> None:
-    """Each error of the portal has its message."""
+    """Each error of the portal has a message."""
     trees = [ast.parse(path.read_text("utf-8")) for path in FOLDER.glob("*.py")]
     raised = [
         {argument.arg: argument.value for argument in call.keywords}
@@ -359,7 +370,7 @@ def test_exceptions() -> None:
 
 
 def test_errors_of_the_flows() -> None:
-    """Each reason why a form is refused is told, in the flow where it can occur."""
+    """Each flow has a text for each error that can occur in it."""
     flows = classes(module("config_flow.py"))
     known = reasons() - {UnexpectedError.reason} | {"server_error_without_code"}
     any_flow = known | failures(module("forms.py"))
@@ -400,8 +411,8 @@ def shown(schema: Any) -> set[str]:
 
 @pytest.mark.usefixtures("enable_custom_integrations")
 async def test_forms(hass: HomeAssistant, portal: Portal) -> None:
-    """Each field of each form has its name, and no other field has."""
-    portal.lines.clear()  # so that the second form is shown, too
+    """Each field of each form has a name, and there are no other names."""
+    portal.lines.clear()  # so that the second form is shown
     start = hass.config_entries.flow.async_init
     user = await start(DOMAIN, context={"source": SOURCE_USER})
     reg_ids = await submit(hass, user["flow_id"], user_input(portal.webhook))
@@ -421,7 +432,7 @@ async def test_forms(hass: HomeAssistant, portal: Portal) -> None:
 
 @pytest.mark.usefixtures("enable_custom_integrations")
 async def test_entities(hass: HomeAssistant, portal: Portal, set_up: SetUp) -> None:
-    """Each entity has its name; a sensor that has choices has a text for each."""
+    """Each entity has a name, and each option of a sensor has a text."""
     entry = await set_up(portal)
     entries = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
     assert {(entity.domain, entity.translation_key) for entity in entries} == {
@@ -443,7 +454,7 @@ async def test_entities(hass: HomeAssistant, portal: Portal, set_up: SetUp) -> N
 async def test_attributes_of_the_event(
     hass: HomeAssistant, portal: Portal, set_up: SetUp, poll: Poll
 ) -> None:
-    """Each attribute that the event has by itself has its name."""
+    """Each attribute of the event entity has a name."""
     await set_up(portal)
     attributes: set[str] = set()
     for change in (portal.lines[MAIN].drop, portal.lines[MAIN].recover):
@@ -463,13 +474,13 @@ async def test_attributes_of_the_event(
 
 
 def test_devices() -> None:
-    """A device that has no name of its own has one here."""
+    """A device without a name of its own has a translated name."""
     used = assigned(module("devices.py"), "device['translation_key']")
     assert ENGLISH["device"].keys() == used
 
 
 def test_issues() -> None:
-    """Each issue has its texts; that which can be fixed, those of the way there."""
+    """Each issue has its texts, and the fixable one those of its flow."""
     assert ENGLISH["issues"].keys() == issues._PAGES.keys()
     flows = {
         key: issue["fix_flow"]
@@ -485,7 +496,7 @@ def test_issues() -> None:
 
 
 def test_services() -> None:
-    """Each action, and each of its fields, has its name."""
+    """Each action and each of its fields have a name."""
     services = load_yaml_dict(FOLDER / "services.yaml")
     assert {name: {*action["fields"]} for name, action in services.items()} == {
         name: {*action["fields"]} for name, action in ENGLISH["services"].items()
@@ -496,7 +507,7 @@ def test_services() -> None:
 async def test_system_health(
     hass: HomeAssistant, portal: Portal, set_up: SetUp
 ) -> None:
-    """Each figure of the system information has its name."""
+    """Each figure of the system information has a name."""
     assert await async_setup_component(hass, "system_health", {})
     await set_up(portal)
     info = await get_system_health_info(hass, DOMAIN)
@@ -515,7 +526,7 @@ def test_dashboard() -> None:
 
 
 def test_nothing_else() -> None:
-    """All that English has is looked at above."""
+    """The tests above cover all sections."""
     assert ENGLISH.keys() == {
         *("config", "config_panel", "device", "entity", "exceptions", "issues"),
         *("options", "services", "system_health"),

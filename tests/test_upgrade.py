@@ -1,4 +1,4 @@
-"""What 1.0.0 stored is taken over by every later version: no entity is lost."""
+"""Later versions take over what 1.0.0 stored, without losing an entity."""
 
 from collections.abc import Iterator
 import json
@@ -30,13 +30,13 @@ STORED = Path(__file__).parent / "fixtures" / "v1.0.0" / "stored.json"
 
 @pytest.fixture
 def load_registries() -> bool:
-    """Have the test load the registries itself."""
+    """Override the fixture, so that the test loads the registries itself."""
     return False
 
 
 @pytest.fixture
 def stored(portal: Portal) -> dict[str, Any]:
-    """Provide what was stored, for the address that the portal has now."""
+    """Provide the stored data, with the present address of the portal."""
     portal.add_line(201004, "Склад")
     portal.add_line(201020, "Hidden").listed = False
     slug = portal.host.replace(".", "_").replace(":", "_")
@@ -55,7 +55,7 @@ def stored(portal: Portal) -> dict[str, Any]:
 async def upgraded(
     hass: HomeAssistant, hass_storage: dict[str, Any], stored: dict[str, Any]
 ) -> MockConfigEntry:
-    """Provide the entry of 1.0.0, set up by this version."""
+    """Provide the entry of 1.0.0, set up by the present version."""
     for key in ("core.entity_registry", "core.device_registry"):
         hass_storage[key] = stored[key]
     entry = MockConfigEntry(domain=DOMAIN, **stored["entry"])
@@ -77,7 +77,7 @@ def entities_of(stored: dict[str, Any]) -> Iterator[tuple[str, str, str | None]]
 async def test_entities_are_the_same(
     hass: HomeAssistant, upgraded: MockConfigEntry, stored: dict[str, Any]
 ) -> None:
-    """Each entity that was stored is there: its id, its name, disabled or not."""
+    """Each stored entity exists, with the same ID, name, and reason for being disabled."""
     registry = er.async_get(hass)
     now = {
         (entity.entity_id, entity.unique_id, entity.disabled_by)
@@ -98,7 +98,7 @@ async def test_entities_are_the_same(
 async def test_devices_are_the_same(
     hass: HomeAssistant, upgraded: MockConfigEntry, stored: dict[str, Any]
 ) -> None:
-    """No device is lost, and none is there twice."""
+    """No device is lost or duplicated."""
     registry = dr.async_get(hass)
     devices = dr.async_entries_for_config_entry(registry, upgraded.entry_id)
     before = {d["id"] for d in stored["core.device_registry"]["data"]["devices"]}
@@ -109,7 +109,7 @@ async def test_devices_are_the_same(
 async def test_options_are_the_same(
     hass: HomeAssistant, upgraded: MockConfigEntry
 ) -> None:
-    """What was chosen stays chosen."""
+    """The options stay the same."""
     assert dict(upgraded.options) == {
         "scan_interval": 120,
         "grace_period": 60,

@@ -1,4 +1,4 @@
-"""Each check of scripts/validate, shown finding what it is there for."""
+"""Each check of scripts/validate finds its kind of mistake."""
 
 from collections.abc import Callable
 import json
@@ -26,18 +26,18 @@ type Break = Callable[[Path], None]
 
 @pytest.fixture(autouse=True)
 def custom_integrations() -> None:
-    """Do without Home Assistant: nothing here runs in one."""
+    """Override the fixture of the other tests: Home Assistant is not needed here."""
 
 
 @pytest.fixture(scope="module")
 def before() -> list[Finding]:
-    """Return what is found in the project as it is."""
+    """Return the findings in the project itself."""
     return validate(ROOT)
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """Return a copy of all that is checked."""
+    """Return a copy of all files that are checked."""
     root = tmp_path / "project"
     root.mkdir()
     for path in [*ROOT.glob("*.*"), ROOT / "LICENSE"]:
@@ -52,13 +52,13 @@ def copy(tmp_path: Path) -> Path:
     return root
 
 
-def test_the_project_is_as_it_should_be(before: list[Finding]) -> None:
-    """Nothing is found in the project itself."""
+def test_no_findings_in_the_project(before: list[Finding]) -> None:
+    """The project itself has no findings."""
     assert [str(finding) for finding in before] == []
 
 
-def test_a_copy_is_as_good(copy: Path, before: list[Finding]) -> None:
-    """What the checks need is in the copy, so what they find is what was broken."""
+def test_no_findings_in_a_copy(copy: Path, before: list[Finding]) -> None:
+    """The copy has all that the checks need, so findings are due to what a test broke."""
     assert validate(copy) == before
 
 
@@ -66,7 +66,7 @@ def test_a_copy_is_as_good(copy: Path, before: list[Finding]) -> None:
 
 
 def set_json(file: str, *path: str, to: Any) -> Break:
-    """Set a value in a JSON file, making the objects above it; None deletes it."""
+    """Set a value in a JSON file, and create its parents; None deletes the value."""
 
     def change(root: Path) -> None:
         data = json.loads((root / file).read_text(encoding="utf-8"))
@@ -83,7 +83,7 @@ def set_json(file: str, *path: str, to: Any) -> Break:
 
 
 def write(file: str, text: str) -> Break:
-    """Write a file anew."""
+    """Replace a file's content."""
 
     def change(root: Path) -> None:
         (root / file).parent.mkdir(parents=True, exist_ok=True)
@@ -255,10 +255,10 @@ BROKEN: dict[str, tuple[Break, str, str]] = {
 @pytest.mark.parametrize(
     ("break_it", "file", "words"), BROKEN.values(), ids=BROKEN.keys()
 )
-def test_what_is_broken_is_found(
+def test_findings(
     copy: Path, before: list[Finding], break_it: Break, file: str, words: str
 ) -> None:
-    """The file is named, and what is wrong with it, in one line."""
+    """A finding names the file and the mistake, in one line."""
     break_it(copy)
 
     found = [finding for finding in validate(copy) if finding not in before]
@@ -269,7 +269,7 @@ def test_what_is_broken_is_found(
 
 
 def released(root: Path) -> None:
-    """Leave nothing in the changelog that waits for a version."""
+    """Remove the unreleased section from the changelog."""
     file = root / "CHANGELOG.md"
     text = file.read_text(encoding="utf-8")
     head, unreleased, rest = text.partition("## [Unreleased]\n")
@@ -278,8 +278,8 @@ def released(root: Path) -> None:
     file.write_text(head + unreleased + version + released, encoding="utf-8")
 
 
-def test_a_tag_is_that_of_the_manifest(copy: Path) -> None:
-    """A release is refused under another version's tag."""
+def test_the_tag_differs_from_the_manifest(copy: Path) -> None:
+    """A release with another version's tag is refused."""
     set_json(MANIFEST, "version", to="1.2.3")(copy)
     released(copy)
 
@@ -290,8 +290,8 @@ def test_a_tag_is_that_of_the_manifest(copy: Path) -> None:
     assert list(check_tag(Project(copy), "v1.2.3")) == []
 
 
-def test_a_release_leaves_nothing_unreleased(copy: Path) -> None:
-    """A release is refused while changes wait for a version."""
+def test_unreleased_changes(copy: Path) -> None:
+    """A release is refused while the changelog has unreleased changes."""
     version = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))["version"]
     released(copy)
     replace("CHANGELOG.md", "## [Unreleased]\n", "## [Unreleased]\n\n- New.\n")(copy)
@@ -302,8 +302,8 @@ def test_a_release_leaves_nothing_unreleased(copy: Path) -> None:
     assert "there are changes under Unreleased" in wrong[0]
 
 
-def test_the_zip_has_the_integration_at_its_top(tmp_path: Path) -> None:
-    """As HACS unpacks it into custom_components/bitrix24_sip; always the same bytes."""
+def test_release_zip(tmp_path: Path) -> None:
+    """The zip has the integration at its top, as HACS expects, and is reproducible."""
     first, second = tmp_path / "a" / "1.zip", tmp_path / "2.zip"
 
     write_zip(ROOT / INTEGRATION, first)

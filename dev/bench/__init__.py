@@ -1,1 +1,1 @@
-"""What the integration costs, beside what one would use in its place."""
+"""The benchmark: what the integration costs, compared with the alternatives."""

@@ -1,4 +1,4 @@
-"""Measure everything, and write down where it stands."""
+"""Run the benchmark, and write its report."""
 
 import argparse
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ from .plots import draw
 from .report import write
 
 HERE = Path(__file__).parent
-# What is measured by processor time runs alone; the simulated hours are beside the
-# minutes of the scale run, which mostly waits.
+# Sections that measure processor time run alone; the simulated hours run beside the
+# scale run, which mostly waits.
 STAGES = (("clients",), ("refresh",), ("scale", "hours"))
 
 

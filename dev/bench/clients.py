@@ -1,4 +1,4 @@
-"""One poll by this client, and by what one would use in its place."""
+"""One poll by this client, and by the alternatives."""
 
 from abc import ABC, abstractmethod
 import asyncio
@@ -29,39 +29,39 @@ from .portal_process import FIRST_REG_ID, Portals
 METHOD = "voximplant.sip.status"
 LIMIT = 50  # commands of a batch
 SIZES = (1, 10, 50, 500)  # lines
-# So many polls make one sample: short ones are too short to be measured singly.
+# The number of polls per sample: a single one may be too short to be measured.
 POLLS_OF_A_SAMPLE = {1: 20, 10: 10, 50: 4, 500: 1}
 DELAY_MS = 150.0
 
 
 class Variant(ABC):
-    """A way to ask for the state of all lines of a portal."""
+    """A client that polls all lines of a portal."""
 
     secure = False
 
     def __init__(
         self, session: aiohttp.ClientSession, webhook: str, reg_ids: Sequence[int]
     ) -> None:
-        """Take the session to use, the portal's webhook and the lines."""
+        """Set the session, the portal's webhook, and the lines."""
         self.session, self.webhook, self.reg_ids = session, webhook, reg_ids
         self.prepare()
 
     def prepare(self) -> None:  # noqa: B027
-        """Make what lasts from poll to poll; most need nothing."""
+        """Create what lasts from poll to poll; most clients need nothing."""
 
     @abstractmethod
     async def poll(self) -> int:
-        """Ask, and return for how many lines there was an answer."""
+        """Poll, and return the number of lines with an answer."""
 
     def chunks(self) -> list[Sequence[int]]:
-        """Return the lines, as many at a time as a batch takes."""
+        """Return the lines in chunks of the size of a batch."""
         return [
             self.reg_ids[at : at + LIMIT] for at in range(0, len(self.reg_ids), LIMIT)
         ]
 
 
 class Ours(Variant):
-    """Ours, its parse into dataclasses included."""
+    """The project's client, including parsing into dataclasses."""
 
     def prepare(self) -> None:
         """Make the client."""
@@ -71,7 +71,7 @@ class Ours(Variant):
         self._telephony = Telephony(client)
 
     async def poll(self) -> int:
-        """Ask as the integration does."""
+        """Poll as the integration does."""
         # 500 lines at 150 ms a command take longer than a minute.
         answers = await self._telephony.poll(self.reg_ids, seconds=300)
         return sum(
@@ -81,10 +81,10 @@ class Ours(Variant):
 
 
 class Floor(Variant):
-    """The same batches over aiohttp and orjson, and nothing else."""
+    """The lower bound: the same batches over aiohttp and orjson, and nothing else."""
 
     async def poll(self) -> int:
-        """Ask, one batch after the other."""
+        """Send one batch after the other."""
         answered = 0
         for chunk in self.chunks():
             body = {
@@ -105,7 +105,7 @@ class Single(Variant):
     """One request per REG_ID, one after the other: the obvious way."""
 
     async def poll(self) -> int:
-        """Ask for each line."""
+        """Send a request for each line."""
         answered = 0
         for reg_id in self.reg_ids:
             async with self.session.post(
@@ -119,7 +119,7 @@ class FastBatch(Variant):
     """`fast_bitrix24`: `call_batch`, as often as there are batches."""
 
     def prepare(self) -> None:
-        """Make the client, on a session of ours, which spares it a connection a poll."""
+        """Create the client, on a session of ours, which saves a connection per poll."""
         from fast_bitrix24 import BitrixAsync  # noqa: PLC0415
 
         self._bitrix = BitrixAsync(self.webhook, verbose=False, client=self.session)
@@ -150,7 +150,7 @@ class FastList(FastBatch):
 
 
 class Sdk(Variant):
-    """`b24pysdk`: its batches. It speaks https only, and blocks while it waits."""
+    """`b24pysdk`: its batches. It supports https only, and blocks while it waits."""
 
     secure = True
 
@@ -171,7 +171,7 @@ class Sdk(Variant):
 
 
 class OursSecure(Ours):
-    """Ours over https, to set beside `b24pysdk`."""
+    """The project's client over https, for comparison with `b24pysdk`."""
 
     secure = True
 
@@ -198,7 +198,7 @@ VARIANTS: dict[str, type[Variant]] = {
 async def variants(
     lines: int, folder: Path, delay_ms: float = 0.0, *, counting: bool = False
 ) -> AsyncGenerator[tuple[dict[str, Variant], dict[str, Portals]]]:
-    """Provide all variants for so many lines, and the portals: "plain" and "secure"."""
+    """Provide all variants for a number of lines, and the portals "plain" and "secure"."""
     authority, certificate = folder / "authority.pem", folder / "server.pem"
     reg_ids = range(FIRST_REG_ID, FIRST_REG_ID + lines)
     async with AsyncExitStack() as stack:
@@ -221,7 +221,7 @@ async def variants(
                         ssl=ssl.create_default_context(cafile=authority)
                     ),
                     cookie_jar=aiohttp.DummyCookieJar(),
-                    # As Home Assistant's own sessions have it.
+                    # As in Home Assistant's own sessions.
                     json_serialize=lambda body: orjson.dumps(body).decode(),
                 )
             )
@@ -231,7 +231,7 @@ async def variants(
 
 
 def make_certificate(folder: Path) -> None:
-    """Make a certificate for loopback, and have those believe it who ask requests."""
+    """Create a certificate for loopback, which the `requests` package trusts."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(folder / "authority.pem")
     server = authority.issue_cert("127.0.0.1")
@@ -240,7 +240,7 @@ def make_certificate(folder: Path) -> None:
 
 
 def _act(variant: Variant) -> Callable[[], Awaitable[object]]:
-    """Return a poll that insists on an answer for every line."""
+    """Return a poll that fails unless every line has an answer."""
 
     async def act() -> None:
         answered = await variant.poll()
@@ -252,23 +252,23 @@ def _act(variant: Variant) -> Callable[[], Awaitable[object]]:
 async def _processor(
     lines: int, folder: Path, repetitions: int
 ) -> dict[str, list[float]]:
-    """Measure all in turn, again and again, so that all meet what the machine does."""
+    """Measure all variants in turn, so that other load on the machine affects all alike."""
     seconds: dict[str, list[float]] = {name: [] for name in VARIANTS}
     async with variants(lines, folder) as (made, _):
         for repetition in range(repetitions + 1):
             for name, variant in made.items():
-                # What a client remembers of its past must not grow meanwhile.
+                # The state that a client keeps must not grow meanwhile.
                 variant.prepare()
                 act = _act(variant)
                 await act()
                 used = await processor_seconds(act, POLLS_OF_A_SAMPLE[lines])
-                if repetition:  # the first is another one: connections, caches
+                if repetition:  # the first poll differs: connections, caches
                     seconds[name].append(used)
     return seconds
 
 
 async def _counts(lines: int, folder: Path) -> dict[str, dict[str, int]]:
-    """Count requests and bytes of one poll: the second one, on a connection that is."""
+    """Count requests and bytes of the second poll, on an existing connection."""
     counts = {}
     async with variants(lines, folder, counting=True) as (made, portals):
         for name, variant in made.items():
@@ -289,9 +289,9 @@ async def _memory(lines: int, folder: Path) -> dict[str, int]:
 async def _wall(
     lines: int, folder: Path, delay_ms: float, repetitions: int
 ) -> dict[str, list[float]]:
-    """Measure how long polls take. With a delay all wait side by side, on own portals.
+    """Measure how long polls take. With a delay all run in parallel, on their own portals.
 
-    But for the variant that blocks, which waits in a thread.
+    The variant that blocks runs in a thread.
     """
     seconds: dict[str, list[float]] = {}
 

@@ -1,7 +1,7 @@
 """Simulated time: an event loop that never sleeps.
 
-When nothing is ready and nothing is under way, the clock jumps to the next timer.
-Nothing is imported here that keeps one of Python's clocks for itself.
+When nothing is ready and nothing is in progress, the clock jumps to the next timer.
+This module imports nothing that keeps a reference to one of Python's clocks.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import selectors
 import time
 from typing import Any, override
 
-# Real seconds to wait for what the machine itself still has to deliver.
+# Real seconds to wait for pending input and output.
 _SETTLE = 0.0005
 
 
@@ -19,18 +19,18 @@ class SimulatedClock:
     """The time of this process, which passes only when the loop lets it."""
 
     def __init__(self) -> None:
-        """Begin now."""
+        """Start at the present time."""
         self._monotonic, self._time = time.monotonic(), time.time()
         self.passed = 0.0
 
     def start(self) -> None:
-        """Have Python's clocks be this one, for all that is imported from now on."""
+        """Replace Python's clocks by this one, for all modules that are imported later."""
         time.monotonic = lambda: self._monotonic + self.passed
         time.time = lambda: self._time + self.passed
 
 
 class _Selector(selectors.DefaultSelector):
-    """Waits for what is under way; lets the time pass when there is nothing."""
+    """Waits for pending input and output, and advances the clock when there is none."""
 
     def __init__(self, clock: SimulatedClock) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
     def run_in_executor[*Ts, T](
         self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts
     ) -> asyncio.Future[T]:
-        """Run something in a thread, while no time passes."""
+        """Run a function in a thread, without advancing the clock."""
         self._simulated.threads += 1
         future = super().run_in_executor(executor, func, *args)
         future.add_done_callback(self._done)
@@ -69,7 +69,7 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
 
     @override
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:
-        """Wait for the threads, without a time limit that would pass at once."""
+        """Wait for the threads, without a time limit: it would expire at once."""
         await super().shutdown_default_executor()
 
     def _done(self, _: asyncio.Future[Any]) -> None:

@@ -1,4 +1,4 @@
-"""A real Home Assistant core in this process, with nothing set up in it."""
+"""A real Home Assistant core in this process, without integrations."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -41,14 +41,14 @@ async def home_assistant(*, recorder: bool = False) -> AsyncGenerator[HomeAssist
         loader.async_setup(hass)
         await async_load_base_functionality(hass)
         hass.set_state(CoreState.running)
-        # Its own would listen for the network's names; loopback needs none.
+        # The default resolver would listen for mDNS names, which loopback does not need.
         hass.data[DATA_RESOLVER] = ThreadedResolver()  # type: ignore[misc]
         if recorder:
             async_initialize_recorder(hass)
             config = {"db_url": f"sqlite:///{hass.config.path(DATABASE)}"}
             assert await async_setup_component(hass, "recorder", {"recorder": config})
             await get_instance(hass).async_db_ready
-        # What is the same for every integration is no part of what is measured.
+        # Work that is the same for every integration is not measured.
         for platform in ("binary_sensor", "event", "sensor"):
             assert await async_setup_component(hass, platform, {})
         try:
@@ -60,7 +60,7 @@ async def home_assistant(*, recorder: bool = False) -> AsyncGenerator[HomeAssist
 def make_entry(
     domain: str, webhook: str, *, polls: bool = False, **options: Any
 ) -> ConfigEntry:
-    """Return a config entry for a portal. polls: by itself, rather than when told."""
+    """Return a config entry for a portal. polls: by itself, instead of on request only."""
     return ConfigEntry(
         data={"webhook": webhook, CONF_VERIFY_SSL: True},
         disabled_by=None,

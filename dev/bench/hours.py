@@ -1,4 +1,4 @@
-"""Hours of Home Assistant: how soon a drop is seen, and what polling costs.
+"""Simulated hours: how soon a drop is seen, and what polling costs the portal.
 
 Everything is real but the clock (see `clock`): the integration, Home Assistant's core,
 HTTP over loopback, the simulated portal and its operating time.
@@ -18,7 +18,7 @@ from .portal_process import FIRST_REG_ID
 
 STATUS = "voximplant.sip.status"
 _REGISTRATION = "_registration"
-SLOT = 1200.0  # seconds: each outage has that long of its own
+SLOT = 1200.0  # seconds for each outage
 OUTAGE = (120.0, 600.0)  # seconds: the shortest, and the longest
 # How many lines there are, and how many of them drop together.
 SCENARIOS = {
@@ -36,7 +36,7 @@ OPERATING_LINES = (1, 10, 50, 300)
 async def _watched(
     domain: str, lines: int, **options: Any
 ) -> AsyncGenerator[tuple[HomeAssistant, Portal]]:
-    """Provide a portal with so many lines, and a Home Assistant that polls it."""
+    """Provide a portal with a number of lines, and a Home Assistant that polls it."""
     async with Portal() as portal, home_assistant() as hass:
         for at in range(lines):
             portal.add_line(FIRST_REG_ID + at, f"Line {at + 1}")
@@ -47,7 +47,7 @@ async def _watched(
 async def _detection(
     domain: str, lines: int, dropped: int, drops: int, **options: Any
 ) -> Any:
-    """Have lines drop and recover, and measure when Home Assistant shows it."""
+    """Let lines drop and recover, and measure when Home Assistant shows it."""
     chance = random.Random(f"{lines} {dropped}")  # the same for both patterns
     seen: dict[str, list[float]] = {"off": [], "on": []}
     since = 0.0
@@ -68,7 +68,7 @@ async def _detection(
         sampler = asyncio.create_task(_most_in_10_minutes(portal))
         for _ in range(drops):
             ends = now() + SLOT
-            # Not in step with the polls, and over well before the slot's end.
+            # Not in step with the polls, and well before the slot's end.
             await asyncio.sleep(chance.uniform(60.0, SLOT - OUTAGE[1] - 180.0))
             chosen = chance.sample(list(portal.lines.values()), dropped)
             since = now()
@@ -91,12 +91,12 @@ async def _detection(
         }
 
 
-# By portal: the most operating time that was seen, in seconds.
+# The maximum operating time by portal, in seconds.
 _most: dict[str, float] = {}
 
 
 async def _most_in_10_minutes(portal: Portal) -> None:
-    """Keep the most operating time of the status method in ten minutes; endless."""
+    """Record the maximum operating time of the status method; never returns."""
     _most[portal.host] = 0.0
     while True:
         _most[portal.host] = max(_most[portal.host], portal.operating(STATUS))
@@ -104,7 +104,7 @@ async def _most_in_10_minutes(portal: Portal) -> None:
 
 
 async def _operating(domain: str, lines: int) -> dict[str, float]:
-    """Let two hours pass in which nothing happens; return what the second one cost."""
+    """Let two hours pass without changes; return the cost of the second one."""
     async with _watched(domain, lines) as (_, portal):
         sampler = asyncio.create_task(_most_in_10_minutes(portal))
         await asyncio.sleep(3600)

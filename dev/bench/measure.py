@@ -1,4 +1,4 @@
-"""How things are measured."""
+"""Measurements of time and memory."""
 
 from collections.abc import Awaitable, Callable, Sequence
 import gc
@@ -20,7 +20,7 @@ async def processor_seconds(act: Act, times: int = 1) -> float:
 
 
 async def peak_memory(act: Act) -> int:
-    """Return how many bytes more than before an act has in use at its worst."""
+    """Return the peak memory of an act, in bytes."""
     await act()
     gc.collect()
     tracemalloc.start()

@@ -1,4 +1,4 @@
-"""The plots of a run."""
+"""The plots of a benchmark."""
 
 from pathlib import Path
 from typing import Any

@@ -27,10 +27,10 @@ class Portals:
         certificate: str = "",
         counting: bool = False,
     ) -> None:
-        """Take how many portals, each with how many lines.
+        """Set the number of portals, and the number of lines of each.
 
-        delay_ms: what each command takes; certificate: a PEM file, to speak https;
-        counting: let all bytes through a relay that counts them, which takes time.
+        delay_ms: duration of each command; certificate: a PEM file, for https;
+        counting: send all bytes through a relay that counts them, which takes time.
         """
         self.webhooks: list[str] = []
         self._arguments = [
@@ -63,14 +63,14 @@ class Portals:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """End the process: it ends with its input."""
+        """End the process by closing its input."""
         assert self._process
         assert self._process.stdin
         self._process.stdin.close()
         await self._process.wait()
 
     async def do(self, command: str, **fields: Any) -> Any:
-        """Have something done at the portals' side, and return what it answers."""
+        """Run a command in the portals' process, and return its answer."""
         assert self._process
         assert self._process.stdin
         line = json.dumps({"do": command, **fields})
@@ -87,7 +87,7 @@ class Relay:
     """Passes bytes on to a portal, and counts them both ways."""
 
     def __init__(self, port: int) -> None:
-        """Take the portal's port."""
+        """Set the portal's port."""
         self.bytes = 0
         self._port = port
 
@@ -122,7 +122,7 @@ class Relay:
 
 
 class _Server:
-    """What the process does."""
+    """The portals' process."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self._arguments = arguments
@@ -154,7 +154,7 @@ class _Server:
             self._say(self._do(json.loads(line)))
 
     async def _address(self, portal: Portal) -> str:
-        """Return the webhook, that of a relay where bytes are to be counted."""
+        """Return the webhook, with the relay's port if bytes are counted."""
         if not self._arguments.counting:
             return portal.webhook
         parts = urlsplit(portal.webhook)
@@ -165,14 +165,14 @@ class _Server:
         return parts._replace(netloc=f"127.0.0.1:{port}").geturl()
 
     def _do(self, command: Mapping[str, Any]) -> Any:
-        """Do what the other side wants."""
+        """Run a command of the other process."""
         if command["do"] == "counts":
             return {
                 "requests": sum(len(portal.requests) for portal in self._portals),
                 "bytes": sum(relay.bytes for relay in self._relays),
             }
         assert command["do"] == "change"
-        # A line that changes drops, or recovers: everything that is shown of it differs.
+        # A line that changes drops or recovers, so that all of its entities change.
         self._changes += 1
         minute, second = divmod(self._changes % 3600, 60)
         for portal in self._portals:
@@ -190,7 +190,7 @@ class _Server:
 
 
 def main() -> None:
-    """Serve as the arguments say."""
+    """Run the portals that the arguments describe."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--portals", type=int, default=1)
     parser.add_argument("--lines", type=int, default=10)

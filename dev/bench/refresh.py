@@ -1,4 +1,4 @@
-"""What a refresh costs in Home Assistant, beside the usual pattern."""
+"""What a refresh costs in Home Assistant, compared with the usual pattern."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -25,10 +25,10 @@ from .measure import processor_seconds
 from .portal_process import FIRST_REG_ID, Portals
 
 SIZES = (10, 50, 500)
-# Home Assistant gives every state that it writes a ULID. Its own image makes them in C;
-# elsewhere it may be Python's turn. This one costs as little as one in C.
+# Home Assistant creates a ULID for every state that it writes. Its image does so in C;
+# elsewhere it may be done in Python. This one costs as little as the one in C.
 CHEAP_ULID = partial(next, repeat("01K00000000000000000000000"))
-# At this interval all lines are asked at every refresh, those that failed included.
+# At this interval every refresh polls all lines, including those that failed.
 INTERVAL = 15
 
 
@@ -36,7 +36,7 @@ INTERVAL = 15
 async def _refreshed(
     domain: str, lines: int, *, recorder: bool = False
 ) -> AsyncGenerator[tuple[HomeAssistant, ConfigEntry, Portals]]:
-    """Provide a Home Assistant with a portal that is refreshed when told."""
+    """Provide a Home Assistant with a portal that is refreshed on request."""
     async with (
         Portals(lines=lines) as portals,
         home_assistant(recorder=recorder) as hass,
@@ -47,7 +47,7 @@ async def _refreshed(
 
 
 def _refresh(hass: HomeAssistant, entry: ConfigEntry) -> Callable[[], Awaitable[None]]:
-    """Return what refreshes an entry, to its end."""
+    """Return a function that refreshes an entry and waits for the end."""
 
     async def refresh() -> None:
         await entry.runtime_data.async_refresh()
@@ -60,7 +60,7 @@ def _refresh(hass: HomeAssistant, entry: ConfigEntry) -> Callable[[], Awaitable[
 async def _processor(lines: int, repetitions: int) -> dict[str, dict[str, list[float]]]:
     """Measure refreshes: nothing, one line, all lines changed; both patterns in turn.
 
-    And "client": the poll alone, without anything of Home Assistant's.
+    "client" is the poll alone, without Home Assistant.
     """
     seconds: dict[str, dict[str, list[float]]] = {
         domain: {"none": [], "one": [], "all": [], "client": []}
@@ -84,7 +84,7 @@ async def _processor(lines: int, repetitions: int) -> dict[str, dict[str, list[f
 
 
 async def _writes(domain: str, lines: int) -> dict[str, dict[str, int]]:
-    """Count state writes, and the rows that a recorder makes of them."""
+    """Count state writes, and the rows that the recorder stores for them."""
     counts = {}
     async with _refreshed(domain, lines, recorder=True) as (hass, entry, portals):
         recorder = get_instance(hass)
@@ -112,7 +112,7 @@ async def _writes(domain: str, lines: int) -> dict[str, dict[str, int]]:
 
 @callback
 def _any(_: Any) -> bool:
-    """Filter nothing; Home Assistant insists on a filter."""
+    """Accept every event; Home Assistant requires a filter."""
     return True
 
 
@@ -124,7 +124,7 @@ def _rows(database: Path) -> int:
 
 
 async def _set_up(domain: str, lines: int, repetitions: int) -> dict[str, list[float]]:
-    """Measure setting an entry up that was set up before, as at every restart."""
+    """Measure the setup of an entry that was set up before, as at every restart."""
     seconds: dict[str, list[float]] = {"processor": [], "wall": []}
     async with _refreshed(domain, lines) as (hass, entry, _):
         for _ in range(repetitions):
@@ -140,11 +140,11 @@ async def _set_up(domain: str, lines: int, repetitions: int) -> dict[str, list[f
 
 
 async def _memory(domain: str, few: int, many: int) -> float:
-    """Return the bytes that a line takes, its entities in Home Assistant included."""
+    """Return the memory of a line in bytes, including its entities."""
     used = {}
     for lines in (few, many):
         async with Portals(lines=lines) as portals, home_assistant() as hass:
-            # What is there once for all portals is not what a line takes.
+            # Exclude what exists once for all portals.
             async with Portals(lines=1) as first:
                 await set_up(hass, make_entry(domain, first.webhooks[0]))
             gc.collect()
@@ -166,7 +166,7 @@ began, began_processor = time.perf_counter(), time.process_time()
 {imported}
 print(time.perf_counter() - began, time.process_time() - began_processor)
 """
-# What Home Assistant has loaded in any case.
+# Modules that Home Assistant loads in any case.
 _LOADED = """
 import homeassistant.bootstrap, homeassistant.components.binary_sensor
 import homeassistant.components.event, homeassistant.components.sensor

@@ -1,4 +1,4 @@
-"""RESULTS.md: where it stands, the tables, and how they were measured."""
+"""RESULTS.md: the targets, the tables, and how they were measured."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class Verdict:
-    """A target, what was measured, and whether that meets it."""
+    """A target, the measured value, and whether it is met."""
 
     target: str
     measured: str
@@ -94,7 +94,7 @@ within a run, not between runs.{warning}"""
 
 
 def _verdicts(figures: dict[str, Any]) -> list[Verdict]:
-    """Return how each target is met."""
+    """Return the verdict on each target."""
     clients, refresh = figures["clients"], figures["refresh"]
     sizes, refreshed = sizes_of(clients), sizes_of(refresh)[-1]
     cost = {

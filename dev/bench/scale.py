@@ -18,10 +18,10 @@ _POLL = "__wrap_handle_refresh_interval"
 
 
 class WatchedLoop(asyncio.SelectorEventLoop):
-    """An event loop that knows how late a coordinator's polls begin, in seconds."""
+    """An event loop that records how late a coordinator's polls begin, in seconds."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Start without records."""
         super().__init__()
         self.late: list[float] = []
 
@@ -33,7 +33,7 @@ class WatchedLoop(asyncio.SelectorEventLoop):
         *args: *Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
-        """Schedule a call; that of a poll takes note of when it really is."""
+        """Schedule a call, and record the delay of polls."""
 
         def watched(*args: *Ts) -> None:
             self.late.append(self.time() - when)
@@ -88,5 +88,5 @@ async def measure_scale(*, quick: bool) -> dict[str, Any]:
         Portals(portals=PORTALS, lines=LINES) as portals,
         home_assistant() as hass,
     ):
-        # Quick is too short for every portal to be polled, and tells little.
+        # A quick run is too short to poll every portal, so its figures mean little.
         return await _measure(hass, portals, 10.0 if quick else 150.0)

@@ -12,10 +12,10 @@ from .clock import SimulatedClock, SimulatedLoop
 type Measure = Callable[..., Coroutine[Any, Any, dict[str, Any]]]
 
 
-# Imports are late: a section needs what another may lack, and the simulated clock has
-# to be there before anything that keeps Python's.
+# Imports are late, because a section may need packages that another lacks, and because
+# the simulated clock has to replace Python's clocks first.
 def _section(name: str) -> tuple[Measure, Callable[[], asyncio.AbstractEventLoop]]:
-    """Return what measures a section, and what makes the event loop for it."""
+    """Return the function that measures a section, and the factory of its event loop."""
     if name == "hours":
         clock = SimulatedClock()
         clock.start()
@@ -37,7 +37,7 @@ def _section(name: str) -> tuple[Measure, Callable[[], asyncio.AbstractEventLoop
 
 def main() -> None:
     """Measure the section that the first argument names."""
-    # That Home Assistant has not tested these integrations is known here.
+    # Hide Home Assistant's warning about custom integrations.
     logging.getLogger("homeassistant.loader").setLevel(logging.ERROR)
     measure, make_loop = _section(sys.argv[1])
     with asyncio.Runner(loop_factory=make_loop) as runner:

@@ -1,5 +1,4 @@
-"""What hassfest and HACS check, and more, without the network.
+"""Checks of the project that neither hassfest nor HACS make, without the network.
 
-Home Assistant's own tools want its source tree or GitHub; these checks want only the
-installed package, whose schemas, rules and icons they use.
+They use schemas and icons of the installed Home Assistant package.
 """

@@ -9,12 +9,12 @@ import sys
 from . import agreement, icons, publishing
 from .project import Check, Finding, Project, UnreadableError
 
-# What hassfest and HACS's action check is left to them: the workflows run both.
+# The workflows run hassfest and HACS's action; their checks are not repeated here.
 CHECKS: tuple[Check, ...] = (icons.check, publishing.check, agreement.check)
 
 
 def validate(root: Path, checks: Iterable[Check] = CHECKS) -> list[Finding]:
-    """Return all that is to be mended in a work tree, each thing once, in order."""
+    """Return all findings in a work tree, sorted, without duplicates."""
     project = Project(root)
     findings: set[Finding] = set()
     for check in checks:
@@ -26,7 +26,7 @@ def validate(root: Path, checks: Iterable[Check] = CHECKS) -> list[Finding]:
 
 
 def main() -> int:
-    """Print what is found; return how the process ends."""
+    """Print the findings; return the exit code."""
     parser = argparse.ArgumentParser(prog="scripts/validate", description=__doc__)
     parser.add_argument("--root", type=Path, default=Path.cwd())
     parser.add_argument("--tag", help="the tag of a release, such as v1.0.0")
@@ -38,9 +38,9 @@ def main() -> int:
     for finding in findings:
         print(finding)
     if findings:
-        print(f"Validation: {len(findings)} to mend")
+        print(f"Validation: {len(findings)} findings")
         return 1
-    print("Validation: all is well")
+    print("Validation: no findings")
     return 0
 
 

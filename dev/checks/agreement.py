@@ -1,4 +1,4 @@
-"""What is said in more than one place is the same in all of them.
+"""Versions and addresses that appear in several places agree.
 
 The versions of Home Assistant are named in pyproject.toml, the integration's own and
 the repository's address in the manifest; the other places follow.
@@ -19,7 +19,7 @@ _TEXTS = ("*.md", "docs/**/*.md", ".github/**/*", "blueprints/**/*.yaml")
 
 
 def check(project: Project) -> Iterator[Finding]:
-    """Check the versions of Home Assistant, our own, and the address."""
+    """Check the versions of Home Assistant and of the integration, and the address."""
     manifest = project.json(project.integration / "manifest.json")
     yield from _home_assistant(project)
     yield from _changelog(project, str(manifest.get("version")))
@@ -27,7 +27,7 @@ def check(project: Project) -> Iterator[Finding]:
 
 
 def check_tag(project: Project, tag: str) -> Iterator[Finding]:
-    """Check that a release's tag is of what is in the work tree."""
+    """Check that a release's tag matches the work tree."""
     version = project.json(project.integration / "manifest.json").get("version")
     if tag != f"v{version}":
         yield Finding(
@@ -44,13 +44,13 @@ def check_tag(project: Project, tag: str) -> Iterator[Finding]:
 
 
 def section(project: Project, version: str) -> str:
-    """Return what the changelog tells of a version, without the heading."""
+    """Return the changelog's section of a version, without the heading."""
     text = project.text(project.root / "CHANGELOG.md")
     headings = list(_HEADING.finditer(text))
     for heading, following in zip(headings, [*headings[1:], None], strict=True):
         if heading["version"] == version:
             end = following.start() if following else len(text)
-            # The links at the end of the file belong to no version.
+            # The links at the end of the file do not belong to a version.
             return re.sub(
                 r"^\[[^\]]+\]: \S+$", "", text[heading.end() : end], flags=re.MULTILINE
             ).strip()

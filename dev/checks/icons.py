@@ -55,7 +55,7 @@ def _same_as_default(name: str, icons: dict[str, Any]) -> Iterator[Finding]:
 def _without_translation(
     project: Project, name: str, icons: dict[str, Any]
 ) -> Iterator[Finding]:
-    """Find icons of entities and states that nobody has a name for."""
+    """Find icons of entities and states that have no translation."""
     english = project.json(project.integration / "translations" / "en.json")
     for platform, entities in icons.get("entity", {}).items():
         translated = english.get("entity", {}).get(platform, {})
@@ -69,7 +69,7 @@ def _without_translation(
                 continue
             states = translated[entity].get("state")
             for state in section.get("state", {}):
-                # Without states of its own it has those of its device class.
+                # Without translated states it has those of its device class.
                 if states is not None and state not in states:
                     yield Finding(
                         name,

@@ -1,4 +1,4 @@
-"""The project as the checks see it, and what they find."""
+"""The project's files for the checks, and their findings."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ DOMAIN = "bitrix24_sip"
 
 @dataclass(frozen=True, order=True, slots=True)
 class Finding:
-    """Something to mend. file: relative to the project."""
+    """A finding. file: relative to the project."""
 
     file: str
     wrong: str
     remedy: str
 
     def __str__(self) -> str:
-        """Return it as one line."""
+        """Return the finding as one line."""
         return " ".join(f"{self.file}: {self.wrong}: {self.remedy}".split())
 
 
@@ -38,7 +38,7 @@ class UnreadableError(Exception):
     """A file that a check needs is missing or broken. finding: says so."""
 
     def __init__(self, finding: Finding) -> None:
-        """Keep the finding."""
+        """Set the finding."""
         self.finding = finding
         super().__init__(str(finding))
 
@@ -47,12 +47,12 @@ class Project:
     """A work tree of the project."""
 
     def __init__(self, root: Path) -> None:
-        """Take the folder with hacs.json in it."""
+        """Set the folder that contains hacs.json."""
         self.root = root
         self.integration = root / "custom_components" / DOMAIN
 
     def name(self, path: Path) -> str:
-        """Return a path as findings name it."""
+        """Return a path relative to the project."""
         return path.relative_to(self.root).as_posix()
 
     def text(self, path: Path) -> str:
@@ -71,7 +71,7 @@ class Project:
     def json(self, path: Path) -> dict[str, Any]:
         """Return a JSON file's object, or raise UnreadableError."""
         try:
-            data = json.loads(self.text(path), object_pairs_hook=_without_twins)
+            data = json.loads(self.text(path), object_pairs_hook=_without_duplicates)
         except ValueError as error:
             wrong = f"not valid JSON ({error})"
         else:
@@ -93,7 +93,7 @@ class Project:
     def fits(
         self, path: Path, data: Any, schema: vol.Schema, remedy: str
     ) -> Iterator[Finding]:
-        """Find what in a file's data does not fit a schema."""
+        """Find data of a file that does not match a schema."""
         try:
             schema(data)
         except vol.MultipleInvalid as invalid:
@@ -110,11 +110,11 @@ class Project:
             )
 
 
-def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object, or raise ValueError where a key is there twice."""
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object, or raise ValueError for a duplicate key."""
     data = dict(pairs)
     if len(data) < len(pairs):
         keys = [key for key, _ in pairs]
-        twins = sorted({key for key in keys if keys.count(key) > 1})
-        raise ValueError(f"twice in one object: {', '.join(twins)}")
+        duplicates = sorted({key for key in keys if keys.count(key) > 1})
+        raise ValueError(f"twice in one object: {', '.join(duplicates)}")
     return data

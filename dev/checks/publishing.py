@@ -1,4 +1,4 @@
-"""hacs.json and what else HACS and the Marketplace look for in the repository."""
+"""hacs.json and other files that HACS and the Marketplace use."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -49,7 +49,7 @@ def _version(value: Any) -> str:
 _SCHEMA = vol.Schema(
     {
         vol.Required("name"): str,
-        # HACS can do without it, our users cannot.
+        # HACS does not require it, but users need it.
         vol.Required("homeassistant"): _version,
         vol.Optional("content_in_root"): False,
         vol.Optional("country"): vol.Any(str, [str]),

@@ -1,4 +1,4 @@
-"""What any text of the user interface must be like."""
+"""Rules for the texts of the user interface."""
 
 from collections.abc import Iterator
 import re
@@ -19,7 +19,7 @@ _KEY = re.compile(r"[a-z0-9]+([_-][a-z0-9]+)*")
 
 
 def text(value: Any) -> str:
-    """Accept a text as the frontend can show it; raise vol.Invalid."""
+    """Accept a text that the frontend can show, or raise vol.Invalid."""
     checked = cv.string_with_no_html(value)
     if not isinstance(value, str) or not value:
         raise vol.Invalid("not a text")
@@ -38,7 +38,7 @@ def text(value: Any) -> str:
 
 
 def placeholders(value: str) -> set[str]:
-    """Return the names between braces; raise vol.Invalid where they do not match."""
+    """Return the names between braces, or raise vol.Invalid for unbalanced braces."""
     try:
         return {name for _, name, _, _ in Formatter().parse(value) if name is not None}
     except ValueError as error:

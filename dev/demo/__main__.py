@@ -1,4 +1,4 @@
-"""Run the demo: `python -m demo`, or better `scripts/demo`, which sets up first."""
+"""Run the demo: `python -m dev.demo`, or `scripts/demo` for the environment."""
 
 import signal
 import sys
@@ -6,9 +6,9 @@ import sys
 
 def main() -> int:
     """Run the demo."""
-    # Until there is something to clean up, Ctrl-C just ends, without a traceback.
+    # Until there is something to clean up, Ctrl-C ends without a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from .cli import run  # noqa: PLC0415 - takes a second, in which one may change one's mind
+    from .cli import run  # noqa: PLC0415 - it takes a second, and Ctrl-C may come meanwhile
 
     return run(sys.argv[1:])
 

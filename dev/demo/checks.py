@@ -1,4 +1,4 @@
-"""What the demo proves: everything that should be there is, and is right."""
+"""The demo's check that all entities exist and have the right states."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -27,7 +27,7 @@ _PORTAL_ENTITIES: tuple[Key, ...] = (
     ("sensor", "connector_paid_until"),
     ("sensor", "free_minutes"),
 )
-# The Registration that follows from a settled status. An unsettled one may be bridged.
+# The Registration for a settled status. An unsettled one has a grace period.
 _SETTLED = {"success": "on", "error": "off"}
 
 type States = Mapping[str, Mapping[str, Any]]
@@ -36,9 +36,9 @@ type States = Mapping[str, Mapping[str, Any]]
 def missing(
     portal: Portal, states: States, statuses: Mapping[int, str] | None
 ) -> list[str]:
-    """Return what is not as it should be, a sentence each; nothing when all is well.
+    """Return a sentence for each finding, nothing if there is none.
 
-    statuses: what the portal holds, by REG_ID; None where only Home Assistant can tell.
+    statuses: those on the portal, by REG_ID; None for a real portal.
     """
     return [*_of_portal(portal, states, statuses), *_of_lines(portal, states, statuses)]
 
@@ -46,10 +46,10 @@ def missing(
 def _of_portal(
     portal: Portal, states: States, statuses: Mapping[int, str] | None
 ) -> Iterator[str]:
-    """Yield what is wrong about the portal's own entities."""
+    """Yield findings about the portal's own entities."""
     if (answers := state_of(states, portal.entities, _PORTAL)) != "on":
         yield f"The portal is not shown as answering, but as {answers}"
-    # A real portal may have no connector; the simulated one has everything.
+    # A real portal may have no connector; the simulated one has all.
     if statuses is not None:
         for key in _PORTAL_ENTITIES:
             state = state_of(states, portal.entities, key)
@@ -60,7 +60,7 @@ def _of_portal(
 def _of_lines(
     portal: Portal, states: States, statuses: Mapping[int, str] | None
 ) -> Iterator[str]:
-    """Yield what is wrong about the lines and their entities."""
+    """Yield findings about the lines and their entities."""
     if not portal.lines:
         yield "There is no line"
     if statuses is not None:
@@ -73,15 +73,15 @@ def _of_lines(
 
 
 def _of_line(line: Line, states: States, expected: str | None) -> Iterator[str]:
-    """Yield what is wrong about one line. expected: its status on the portal."""
+    """Yield findings about one line. expected: its status on the portal."""
     status = state_of(states, line.entities, STATUS)
     if expected is not None and status != expected:
         yield f"status is {status}, on the portal {expected}"
     settled = _SETTLED.get(status)
     for key in _LINE_ENTITIES:
         state = state_of(states, line.entities, key)
-        # Without a settled answer the portal has no code, message or time, and what
-        # to make of the registration is not certain either.
+        # Without a settled answer the portal has no code, message or time, and the
+        # registration depends on the grace period.
         if state == "missing" or (state in UNKNOWN and (settled or key == STATUS)):
             yield f"{key[0]} {key[1]!r} is {state}"
     registration = state_of(states, line.entities, REGISTRATION)

@@ -1,4 +1,4 @@
-"""The demo's command line: start everything, show it, end everything."""
+"""The demo's command line."""
 
 import argparse
 import asyncio
@@ -27,10 +27,10 @@ from dev.portal import Portal as SimulatedPortal
 
 from . import checks, dashboard, table
 from .entities import Portal, portal_of
-from .office import live, office
+from .office import change_lines, office
 
 DOMAIN = "bitrix24_sip"
-# Seconds between polls of the simulated portal: the least that the options allow.
+# Seconds between polls of the simulated portal: the minimum of the option.
 _SCAN_INTERVAL = 15
 _FIRST_POLL_TIMEOUT = 30  # seconds
 _REFRESH = 1  # seconds
@@ -40,7 +40,7 @@ class Demo:
     """A run of the demo."""
 
     def __init__(self, arguments: argparse.Namespace, webhook: str | None) -> None:
-        """Take what was asked for; webhook: a real portal's, None for the simulated."""
+        """Set the arguments; webhook: a real portal's, None for the simulated one."""
         self.once: bool = arguments.once
         self.port: int = arguments.port or free_port()
         if not is_free(self.port):
@@ -84,13 +84,13 @@ class Demo:
         screen = table.Screen()
         await self._show(hass, portal, screen)
         if wrong:
-            print("\ndemo: not everything is as it should be:", file=sys.stderr)
+            print("\ndemo: something is wrong:", file=sys.stderr)
             for sentence in wrong:
                 print(f"- {self._without_secret(sentence)}", file=sys.stderr)
             self._show_log()
             return 1
         if self.once:
-            print("\nEverything is there, and as the portal says")
+            print("\nAll entities exist, and show what the portal answers")
             return 0
         await self._keep_showing(hass, entry, screen)
         return 0
@@ -98,7 +98,7 @@ class Demo:
     async def _first_poll(
         self, hass: HomeAssistant, entry: Mapping[str, Any]
     ) -> tuple[Portal, list[str]]:
-        """Wait for the first poll; return the portal, and what is wrong with it."""
+        """Wait for the first poll; return the portal, and the findings."""
         deadline = time.monotonic() + _FIRST_POLL_TIMEOUT
         while True:
             portal = await portal_of(hass, entry)
@@ -111,11 +111,11 @@ class Demo:
     async def _keep_showing(
         self, hass: HomeAssistant, entry: Mapping[str, Any], screen: table.Screen
     ) -> None:
-        """Let the lines live, and show what becomes of them; endless."""
+        """Let the lines change, and show their states; never returns."""
         self.showing = True
         async with asyncio.TaskGroup() as tasks:
             if self._simulated:
-                tasks.create_task(live(self._simulated))
+                tasks.create_task(change_lines(self._simulated))
                 await hass.change_options(
                     entry["entry_id"], {"scan_interval": str(_SCAN_INTERVAL)}
                 )
@@ -126,12 +126,12 @@ class Demo:
     async def _show(
         self, hass: HomeAssistant, portal: Portal, screen: table.Screen
     ) -> None:
-        """Show the table as it is now."""
+        """Show the present table."""
         rows = table.rows(portal, await hass.states(), self._statuses())
         screen.show(table.text(rows))
 
     def _statuses(self) -> dict[int, str] | None:
-        """Return what the simulated portal holds, None for a real one."""
+        """Return the statuses on the simulated portal, None for a real one."""
         if self._simulated is None:
             return None
         return {reg_id: line.status for reg_id, line in self._simulated.lines.items()}
@@ -143,7 +143,7 @@ class Demo:
             print(self._without_secret(tail), file=sys.stderr)
 
     def _without_secret(self, text: str) -> str:
-        """Return a text without the webhook's code, whatever wrote it there."""
+        """Return a text without the webhook's code."""
         if self._webhook is None:
             return text
         parts = (part for part in self._webhook.split("/") if len(part) > 8)
@@ -169,13 +169,13 @@ def run(argv: Sequence[str]) -> int:
 
 
 async def _until_signalled(demo: Demo, folder: Path) -> int:
-    """Run the demo until it ends, or is told to end by Ctrl-C or a signal."""
+    """Run the demo until it ends, or until Ctrl-C or a signal."""
     loop = asyncio.get_running_loop()
     task = asyncio.create_task(demo.run(folder))
     received: list[int] = []
 
     def end(number: int) -> None:
-        # A second Ctrl-C changes nothing: everything is ending already.
+        # A second Ctrl-C has no effect: the demo is already ending.
         if not received:
             received.append(number)
             print("\nEnding", flush=True)

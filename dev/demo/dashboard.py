@@ -1,4 +1,4 @@
-"""A dashboard of a portal and its lines, of core cards only."""
+"""A dashboard of a portal and its lines, with core cards only."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ type Card = dict[str, Any]
 
 
 async def show(hass: HomeAssistant, portal: Portal) -> None:
-    """Put the dashboard up, and make it what opens first."""
+    """Create the dashboard, and make it the default one."""
     await hass.command(
         "lovelace/dashboards/create",
         url_path=URL_PATH,
@@ -66,7 +66,7 @@ def _tiles(lines: list[Line]) -> list[Card]:
 
 
 def _portal_tiles(portal: Portal) -> list[Card]:
-    """Return a tile per entity of the portal, by its own name: the heading has the other."""
+    """Return a tile per entity of the portal. The heading has the portal's name."""
     return [_tile(e, name={"type": "entity"}) for e in portal.entities.values()]
 
 
@@ -86,7 +86,7 @@ def _history(lines: list[Line]) -> Card:
 
 
 def _logbook(lines: list[Line]) -> Card:
-    """Return what happened to the lines in the last hour."""
+    """Return the logbook of the lines in the last hour."""
     entities = [line.entities[STATUS] for line in lines if STATUS in line.entities]
     return {
         "type": "logbook",

@@ -1,7 +1,7 @@
-"""The integration's entities in a running Home Assistant, by what they are about.
+"""The integration's entities in a running Home Assistant, by line and key.
 
 Entities are found by their unique ids, `<entry_id>_<REG_ID>_<key>` for a line's and
-`<entry_id>_<key>` for the portal's: names and entity ids are the user's to change.
+`<entry_id>_<key>` for the portal's: users may change names and entity IDs.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ type Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line as Home Assistant has it. entities: entity ids by what they are."""
+    """A line in Home Assistant. entities: entity IDs by domain and key."""
 
     reg_id: int
     title: str
@@ -33,7 +33,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Portal:
-    """A portal as Home Assistant has it: its own entities, and its lines by REG_ID."""
+    """A portal in Home Assistant: its own entities, and its lines by REG_ID."""
 
     title: str
     entities: dict[Key, str]

@@ -1,4 +1,4 @@
-"""A small office's simulated portal, whose lines live: now and then one drops."""
+"""The simulated portal of a small office, whose lines drop now and then."""
 
 import asyncio
 from random import Random
@@ -6,11 +6,11 @@ from typing import Final
 
 from dev.portal import Portal
 
-# Lines that stay as they are, so that each state is always there to be seen.
+# Lines that do not change, so that each state can always be seen.
 _FAILING: Final = 201004
 _IN_PROGRESS: Final = 201006
 
-# What a provider says when it refuses or loses a registration.
+# Errors of a provider that refuses or loses a registration.
 _DROPS: Final = (
     (403, "Forbidden"),
     (408, "Request Timeout"),
@@ -35,8 +35,8 @@ def office() -> Portal:
     return portal
 
 
-async def live(portal: Portal, seed: int = 24) -> None:
-    """Drop a line every 20 to 60 seconds and let it recover as long after; endless."""
+async def change_lines(portal: Portal, seed: int = 24) -> None:
+    """Drop a line every 20 to 60 seconds and restore it as long after; never returns."""
     random = Random(seed)
     while True:
         await asyncio.sleep(random.uniform(*_PAUSE))

@@ -30,8 +30,7 @@ def rows(
 ) -> list[Row]:
     """Return the heading and a row per line.
 
-    statuses: what the portal itself holds, by REG_ID; None where only Home
-    Assistant can tell.
+    statuses: those on the portal, by REG_ID; None for a real portal.
     """
     on_portal = () if statuses is None else ("On the portal",)
     heading = ("REG_ID", "Line", *on_portal, "Registration", "Status", "Code", "Error")
@@ -68,14 +67,14 @@ def text(table: Sequence[Row]) -> str:
 
 
 class Screen:
-    """Shows a table that changes: in place on a terminal, else anew at each change."""
+    """Shows a table: in place on a terminal, otherwise again after each change."""
 
     def __init__(self) -> None:
-        """Begin below what was printed so far."""
+        """Start below the present output."""
         self._shown = ""
 
     def show(self, table: str) -> None:
-        """Show the table if it is not the one that is shown."""
+        """Show the table if it has changed."""
         if table == self._shown:
             return
         if self._shown and sys.stdout.isatty():
@@ -91,7 +90,7 @@ class Screen:
 
 
 def _cut(cell: str) -> str:
-    """Return a cell that fits, without what would move the cursor."""
+    """Return a cell that fits, without control characters."""
     shown = "".join(c if c.isprintable() else " " for c in cell)
     return shown if len(shown) <= _WIDEST else shown[: _WIDEST - 1] + "…"
 

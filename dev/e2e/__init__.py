@@ -1,1 +1,1 @@
-"""What a person does with the mouse, done in a real browser: `scripts/e2e`."""
+"""The browser run: uses Home Assistant in a real browser, as a person does."""

@@ -1,4 +1,4 @@
-"""Walk through Home Assistant in a browser: `python -m e2e`, or better `scripts/e2e`."""
+"""Run all steps in a browser: `python -m dev.e2e`, or `scripts/e2e`."""
 
 import argparse
 import asyncio
@@ -28,19 +28,19 @@ _REPOSITORY: Final = Path(__file__).parents[2]
 _EVIDENCE: Final = _REPOSITORY / "build" / "e2e"
 _OURS: Final = str(Path(__file__).parent)
 _PICTURES: Final = _REPOSITORY / "docs" / "images"
-# Part of every address in the pictures, so they do not differ for nothing.
+# The port is visible in pictures, so it is always the same.
 _PORTAL_PORT: Final = 24024
 
 # Where an entry of Home Assistant's log begins; a traceback goes on below its entry.
 _LOG_ENTRY: Final = re.compile(r"^(?=\d{4}-\d\d-\d\d )", re.MULTILINE)
-# Home Assistant's own words, where a page closes while it is being told something.
+# Home Assistant logs this when a page closes while it is sent something.
 _PAGE_CLOSED: Final = "Cannot write to closing transport"
 _STEPS: Final[tuple[Callable[[Visit], Awaitable[None]], ...]] = (
     steps.add_portal,
     steps.restart,
     steps.change_options,
     steps.drop_line,
-    # What is made of the blueprint waits for a minute, at least; meanwhile:
+    # The automation of the blueprint waits for a minute at least; meanwhile:
     steps.use_blueprint,
     steps.failing_line,
     steps.see_dashboard,
@@ -53,8 +53,8 @@ _STEPS: Final[tuple[Callable[[Visit], Awaitable[None]], ...]] = (
 )
 
 
-async def walk(folder: Path, port: int, browser: str, pictures: Path) -> int:
-    """Do all steps in a configuration folder; return the exit code."""
+async def run_steps(folder: Path, port: int, browser: str, pictures: Path) -> int:
+    """Run all steps in a configuration folder; return the exit code."""
     task = asyncio.current_task()
     assert task
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
@@ -70,19 +70,19 @@ async def walk(folder: Path, port: int, browser: str, pictures: Path) -> int:
         async with frontend.page() as page:
             visit = Visit(portal, hass, frontend, page, [])
             for step in _STEPS:
-                if not await _does(step, visit):
+                if not await _run_step(step, visit):
                     return 1
         return _verdict(visit)
 
 
-async def _does(step: Callable[[Visit], Awaitable[None]], visit: Visit) -> bool:
-    """Do a step; where it fails, say why and keep what could be seen."""
+async def _run_step(step: Callable[[Visit], Awaitable[None]], visit: Visit) -> bool:
+    """Run a step; if it fails, print why and keep screenshots."""
     name = step.__name__
     began = time.monotonic()
     print(f"{name:20}", end="", flush=True)
     try:
         await step(visit)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is shown
+    except Exception as error:  # noqa: BLE001 - every exception is printed
         print("FAILED")
         frames = traceback.extract_tb(error.__traceback__)
         ours = [frame for frame in frames if frame.filename.startswith(_OURS)]
@@ -93,7 +93,7 @@ async def _does(step: Callable[[Visit], Awaitable[None]], visit: Visit) -> bool:
             sep="",
         )
         for path in await visit.frontend.keep_evidence(_EVIDENCE, name):
-            print(f"What could be seen: {path.relative_to(_REPOSITORY)}")
+            print(f"Screenshot: {path.relative_to(_REPOSITORY)}")
         print(f"The end of Home Assistant's log:\n{visit.hass.log_tail()}")
         return False
     print(f"{time.monotonic() - began:6.1f} s")
@@ -101,9 +101,9 @@ async def _does(step: Callable[[Visit], Awaitable[None]], visit: Visit) -> bool:
 
 
 def _verdict(visit: Visit) -> int:
-    """Return the exit code for what log and console hold after all steps."""
+    """Return the exit code for the log and the console after all steps."""
     log = visit.hass.log.read_text(encoding="utf-8", errors="replace")
-    visit.must_not_tell(log, "Home Assistant's log")
+    visit.must_not_leak(log, "Home Assistant's log")
     wrong = [
         f"logged: {entry}"
         for entry in _LOG_ENTRY.split(log)
@@ -117,7 +117,7 @@ def _verdict(visit: Visit) -> int:
 
 
 def _prepare(folder: Path) -> None:
-    """Add to a configuration folder what the documentation offers for it."""
+    """Add the documentation's YAML to a configuration folder."""
     shutil.copytree(_REPOSITORY / "blueprints", folder / "blueprints")
     configuration = folder / "configuration.yaml"
     text = configuration.read_text(encoding="utf-8")
@@ -128,7 +128,7 @@ def _prepare(folder: Path) -> None:
 
 
 def main() -> int:
-    """Read the command line and walk."""
+    """Read the command line, and run all steps."""
     parser = argparse.ArgumentParser(prog="scripts/e2e", description=__doc__)
     parser.add_argument(
         "--pictures", action="store_true", help="renew the pictures in docs/images"
@@ -147,7 +147,7 @@ def main() -> int:
         write_config(folder, port)
         _prepare(folder)
         try:
-            code = asyncio.run(walk(folder, port, browser, pictures))
+            code = asyncio.run(run_steps(folder, port, browser, pictures))
         except KeyboardInterrupt, asyncio.CancelledError:
             print("\nEnded")
             return 130

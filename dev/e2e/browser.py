@@ -1,4 +1,4 @@
-"""A Chromium that shows Home Assistant, and the pictures taken of it."""
+"""A Chromium that shows Home Assistant, and its pictures."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -24,8 +24,8 @@ from playwright.async_api import (
 
 from dev.hass import HomeAssistant
 
-# Patience with a machine that has other things to do, in milliseconds. Nothing waits
-# that long where all is well.
+# Time limit in milliseconds, for a machine with other load. It is not reached
+# unless something is wrong.
 TIMEOUT: Final = 60_000
 
 _FLAGS: Final = (
@@ -46,19 +46,19 @@ TIME_ZONE: Final = f"Etc/GMT-{(2 - datetime.now(UTC).hour) % 4}"
 _COLOURS: Final = 256
 _FOOT: Final = 16  # pixels left below what is shown
 _GAP: Final = 6  # CSS pixels, less than between two cards
-_SHOTS: Final = 50  # until two are alike
-# Nothing of the page behind a dialog, which would show at its corners.
+_SHOTS: Final = 50  # until two of them are the same
+# Hides the page behind a dialog, which would show at its corners.
 _BACKDROP: Final = (
     "::backdrop { background: #e5e5e5 !important; opacity: 1 !important }"
 )
-# Icons of other brands would come from the internet; ours lies in the integration.
+# Icons of other brands come from the internet; ours is in the integration.
 _OTHER_BRAND: Final = re.compile(r"/api/brands/(?!.*bitrix24_sip)")
-# A key in place of its words, or a placeholder in place of what it stands for.
+# A translation key instead of its text, or a placeholder without a value.
 _RAW: Final = re.compile(r"component\.\w+\.|\bui\.[a-z]+\.|\{\w+\}|undefined|\[object ")
-# What the frontend's connection says where a page is left while it waits for an answer.
+# The frontend's connection logs this when a page closes before an answer.
 _LEFT: Final = "disconnected"
-# What is too long for its place and ends in dots, in a part as it is shown: in a shadow
-# root's slots are the elements that are put there.
+# Finds texts that are cut off with an ellipsis. The slots of a shadow root contain the
+# elements that are assigned to them.
 _CUT_OFF: Final = """(part) => {
     const shown = (element) => {
         if (element.shadowRoot) return [...element.shadowRoot.children];
@@ -74,7 +74,7 @@ _CUT_OFF: Final = """(part) => {
     ];
     return cut(part);
 }"""
-# Whether all pictures and icons are there and nothing is loading, shadow roots included.
+# Whether all images and icons are loaded, including those in shadow roots.
 _DRAWN: Final = """() => {
     const done = (root) => [...root.querySelectorAll("*")].every((element) => {
         const name = element.localName;
@@ -92,7 +92,7 @@ _DRAWN: Final = """() => {
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How somebody looks at Home Assistant. Sizes in CSS pixels."""
+    """A way to view Home Assistant. Sizes are in CSS pixels."""
 
     language: str = "en"
     dark: bool = False
@@ -112,17 +112,17 @@ async def launch(playwright: Playwright, path: str) -> Browser:
 
 
 class Frontend:
-    """Home Assistant's pages in a browser. errors: what its console told as errors."""
+    """Home Assistant's pages in a browser. errors: those in its console."""
 
     def __init__(self, browser: Browser, hass: HomeAssistant, pictures: Path) -> None:
-        """Take the browser, a running Home Assistant, and the folder for pictures."""
+        """Set the browser, a running Home Assistant, and the folder for pictures."""
         self._browser, self._hass, self._pictures = browser, hass, pictures
         self.errors: list[str] = []
         self._open: list[Page] = []
 
     @asynccontextmanager
     async def page(self, look: Look | None = None) -> AsyncGenerator[Page]:
-        """Open a page for somebody who is logged in; it stays where an error ends all."""
+        """Open a page as a logged-in user; it stays open after an error."""
         look = look or Look()
         context = await self._browser.new_context(
             color_scheme="dark" if look.dark else "light",
@@ -158,8 +158,8 @@ class Frontend:
     async def go(self, page: Page, path: str) -> None:
         """Open one of Home Assistant's pages by its path.
 
-        A dialog that has just closed goes back in the history, which aborts or undoes
-        what was begun meanwhile: then once more.
+        A dialog that has just closed goes back in the history, which may abort the
+        navigation: it is then repeated.
         """
         url = f"{self._hass.url}{path}"
         for _ in range(3):
@@ -183,10 +183,10 @@ class Frontend:
         end: Locator | None = None,
         margin: int = 0,
     ) -> None:
-        """Keep a picture of a part of a page, with a margin around.
+        """Save a picture of a part of a page, with a margin.
 
-        end: what it ends with, where the part goes on below. What is shown must be fit
-        to be read, and must have come to rest.
+        end: the last element of the picture, if the part is longer. The part must be
+        readable, and must have stopped changing.
         """
         await page.mouse.move(0, 0)
         await page.wait_for_function(_DRAWN)
@@ -198,7 +198,7 @@ class Frontend:
                 break
             before = data
         else:
-            raise AssertionError(f"what {name} is of does not come to rest")
+            raise AssertionError(f"the part of {name} does not stop changing")
         _save(data, self._pictures / f"{name}.png")
 
     async def keep_evidence(self, folder: Path, name: str) -> list[Path]:
@@ -215,26 +215,26 @@ class Frontend:
         return kept
 
     async def _only_here(self, route: Route) -> None:
-        """Let nothing leave this machine."""
+        """Block requests to other machines."""
         if route.request.url.startswith((self._hass.url, "data:", "blob:")):
             await route.continue_()
         else:
             await route.abort()
 
     def _failed(self, error: PlaywrightError) -> None:
-        """Keep an error that a page's own code did not expect."""
+        """Keep an uncaught error of a page."""
         if error.message != _LEFT:
             self.errors.append(str(error))
 
     def _heard(self, message: ConsoleMessage) -> None:
-        """Keep what the console says as an error."""
+        """Keep an error message of the console."""
         where = str(message.location.get("url", ""))
         if message.type == "error" and not _OTHER_BRAND.search(where):
             self.errors.append(f"{message.text} ({where})")
 
 
 async def must_be_readable(part: Locator) -> None:
-    """Assert that a part of a page has words, not keys, and that none is cut off."""
+    """Assert that a part of a page has texts instead of keys, and that none is cut off."""
     words = await part.aria_snapshot()
     if found := _RAW.search(words):
         raise AssertionError(f"{found[0]!r} can be read on the page: {words}")
@@ -243,7 +243,7 @@ async def must_be_readable(part: Locator) -> None:
 
 
 async def _shot(page: Page, part: Locator, end: Locator, margin: int) -> bytes:
-    """Return a screenshot from the top of a part to the bottom of what it ends with."""
+    """Return a screenshot from the top of a part to the bottom of its last element."""
     box, last = await part.bounding_box(), await end.bounding_box()
     assert box, "what the picture is of is not visible"
     assert last, "what the picture ends with is not visible"
@@ -262,7 +262,7 @@ async def _shot(page: Page, part: Locator, end: Locator, margin: int) -> bytes:
 
 
 def _save(data: bytes, path: Path) -> None:
-    """Write a screenshot without empty space at its end, in few colours."""
+    """Save a screenshot without empty space at its end, with a palette."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with Image.open(BytesIO(data)) as image:
         shot = image.convert("RGB")

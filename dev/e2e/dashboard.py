@@ -1,4 +1,4 @@
-"""The dashboard of the documentation, as people look at it."""
+"""The dashboard of the documentation."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -27,7 +27,7 @@ LOOKS: Final = {
     "dashboard-phone": PHONE,
 }
 LOOK_IN_RUSSIAN: Final = replace(_WHOLE, language="ru")
-# What stands where a card, or what it is about, is not right.
+# Elements and states of a card that has an error.
 _WRONG: Final = "hui-error-card, hui-warning, hui-warning-element, hui-error-badge"
 
 
@@ -36,8 +36,8 @@ def _read() -> Any:
     return yaml.safe_load(_SOURCE.read_text(encoding="utf-8"))
 
 
-async def put_up(hass: HomeAssistant) -> None:
-    """Put the dashboard up, as one does who pastes it into the raw editor."""
+async def create(hass: HomeAssistant) -> None:
+    """Create the dashboard, as a user does in the raw configuration editor."""
     await hass.command(
         "lovelace/dashboards/create",
         url_path=URL_PATH,
@@ -49,8 +49,8 @@ async def put_up(hass: HomeAssistant) -> None:
     await hass.command("lovelace/config/save", url_path=URL_PATH, config=_read())
 
 
-async def look_at(visit: Visit, picture: str, how: Look) -> None:
-    """Look at the dashboard, see that it is whole, and keep a picture."""
+async def check(visit: Visit, picture: str, how: Look) -> None:
+    """Open the dashboard, check that it is complete, and save a picture."""
     states = await visit.hass.states()
     for entity_id in _values(_read(), "entity"):
         assert entity_id in states, (
@@ -60,16 +60,16 @@ async def look_at(visit: Visit, picture: str, how: Look) -> None:
         assert state not in UNKNOWN, f"{entity_id} is {state}"
     async with visit.frontend.page(how) as page:
         await visit.frontend.go(page, f"/{URL_PATH}")
-        await _is_whole(page, how.language)
+        await _is_complete(page, how.language)
         view = page.locator("hui-view")
-        # Below that, a part of the page would be empty.
+        # The page would be empty below that.
         last = "hui-history-graph-card" if how is PHONE else "hui-logbook-card"
         end = page.locator(last)
         await visit.frontend.picture(picture, page, view, end=end)
 
 
-async def _is_whole(page: Page, language: str) -> None:
-    """Assert that every card shows something, in words of the language."""
+async def _is_complete(page: Page, language: str) -> None:
+    """Assert that every card shows something, in the chosen language."""
     cards = list(_values(_read(), "type"))
     tiles = page.locator("hui-tile-card")
     await expect(tiles).to_have_count(cards.count("tile"))
@@ -86,7 +86,7 @@ async def _is_whole(page: Page, language: str) -> None:
 
 
 def _words(language: str) -> tuple[str, str]:
-    """Return the words for a line that is registered, and for one that is not."""
+    """Return the state texts of a registered and of an unregistered line."""
     path = CUSTOM_COMPONENTS / DOMAIN / "translations" / f"{language}.json"
     entities = json.loads(path.read_text(encoding="utf-8"))["entity"]
     states = entities["binary_sensor"]["registration"]["state"]
@@ -94,7 +94,7 @@ def _words(language: str) -> tuple[str, str]:
 
 
 def _values(node: Any, key: str) -> Iterator[str]:
-    """Return all that stands under a key, at any depth."""
+    """Return all values of a key, at any depth."""
     if isinstance(node, list):
         for item in node:
             yield from _values(item, key)

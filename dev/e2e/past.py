@@ -1,7 +1,7 @@
-"""A past for a Home Assistant that has just been started: graphs have something to show.
+"""History for a Home Assistant that has just been started, so that graphs show data.
 
-Rows are written into the recorder's database while Home Assistant does not run, as it
-would have written them itself had it been running.
+Rows are written into the recorder's database while Home Assistant does not run, in
+the format of the recorder.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ _DATABASE: Final = "home-assistant_v2.db"
 
 
 def outages(days: float, *down: tuple[float, float]) -> list[tuple[float, bool]]:
-    """Return when a line was registered: seconds ago, and what was so from then on.
+    """Return when a line was registered: seconds ago, and the value from then on.
 
     days: how far back it goes; down: hours ago when an outage began, and its minutes,
     which may not be over yet.
@@ -28,12 +28,12 @@ def outages(days: float, *down: tuple[float, float]) -> list[tuple[float, bool]]
 
 
 def write_past(folder: Path, entities: Mapping[str, list[tuple[float, str]]]) -> None:
-    """Give entities a past: by entity id, seconds ago and the state from then on."""
+    """Write the history of entities: seconds ago and state, by entity ID."""
     now = time.time()
     with closing(sqlite3.connect(folder / _DATABASE)) as database, database:
         for entity_id, past in entities.items():
             _write(database, entity_id, [(now - ago, state) for ago, state in past])
-        # Home Assistant looks no further back than its first run.
+        # Home Assistant ignores history before its first run.
         database.execute(
             "UPDATE recorder_runs SET start = (SELECT datetime(min(last_updated_ts),"
             " 'unixepoch') FROM states) WHERE run_id = 1"

@@ -1,4 +1,4 @@
-"""What a person does, step by step. Each step leaves things as the next one needs them."""
+"""The steps of the browser run. Each one leaves the state that the next one needs."""
 
 import asyncio
 from itertools import pairwise
@@ -15,12 +15,12 @@ from .browser import TIMEOUT, must_be_readable
 from .past import outages, write_past
 from .visit import DOMAIN, INTEGRATION_PAGE, INTEGRATIONS_PAGE, Visit
 
-# As the documentation's dashboard has it.
+# The name on the documentation's dashboard.
 PORTAL_TITLE: Final = "example.bitrix24.com"
 MAIN, SALES, SUPPORT, WAREHOUSE, FAX = 201001, 201002, 201003, 201004, 201006
 _WRONG_PAGE: Final = "https://acme.bitrix24.com/company/personal/"
 _INTERVAL: Final = 15  # seconds
-# What the lines went through in the last days.
+# The history of the lines in the last days.
 _PAST: Final = {
     MAIN: outages(8, (100, 25), (31, 12)),
     SALES: outages(8, (130, 40), (75, 15), (8, 35)),
@@ -36,7 +36,7 @@ _STATES: Final = {
 
 
 async def add_portal(visit: Visit) -> None:
-    """Add the integration: a wrong webhook is refused in words, the right one taken."""
+    """Add the integration: a wrong webhook shows an error, the right one is accepted."""
     page = visit.page
     await visit.go("/")
     await page.locator("#sidebar-config").click()
@@ -79,7 +79,7 @@ async def add_portal(visit: Visit) -> None:
 
 
 async def restart(visit: Visit) -> None:
-    """Restart Home Assistant, which then has a past; all lines are there as before."""
+    """Restart Home Assistant with history; all lines exist as before."""
     hass = visit.hass
     [entry] = await hass.command("config_entries/get", domain=DOMAIN)
     portal = await portal_of(hass, entry)
@@ -89,7 +89,9 @@ async def restart(visit: Visit) -> None:
         for key, entity_id in line.entities.items()
         if key in _STATES and reg_id in _PAST
     }
-    await visit.page.goto("about:blank")  # a page that is open would miss the server
+    await visit.page.goto(
+        "about:blank"
+    )  # an open page would log an error about the server
     await hass.stop()
     await asyncio.to_thread(write_past, hass.folder, past)
     await hass.start()
@@ -99,7 +101,7 @@ async def restart(visit: Visit) -> None:
 
 
 async def change_options(visit: Visit) -> None:
-    """Choose interval and grace period, and see the grace period take effect at once."""
+    """Change interval and grace period, and check that they take effect at once."""
     await visit.open_device("Fax")
     await visit.shows(Registration="Unknown", Status="In progress")
     await visit.go(INTEGRATION_PAGE)
@@ -117,15 +119,15 @@ async def change_options(visit: Visit) -> None:
     await flow.get_by_role("button", name="Finish").click()
     await expect(flow).to_be_hidden()
 
-    # A line that was in progress from the start is bridged no longer.
+    # The grace period of a line that was in progress from the start is over.
     await visit.open_device("Fax")
     await visit.shows(Registration="Not registered", Status="In progress")
 
 
 async def failing_line(visit: Visit) -> None:
-    """Look at a line that fails: its entities, its diagnostics, what happened to it.
+    """Check a line that fails: its entities, its diagnostics, its activity.
 
-    By now, the interval that was chosen has taken effect, too.
+    The new interval has also taken effect by now.
     """
     page = visit.page
     await visit.open_device("Support")
@@ -146,7 +148,7 @@ async def failing_line(visit: Visit) -> None:
     file = await (await download.value).path()
     diagnostics = await asyncio.to_thread(file.read_text, "utf-8")
     assert '"status_code": 503' in diagnostics, diagnostics
-    visit.must_not_tell(diagnostics, "the diagnostics")
+    visit.must_not_leak(diagnostics, "the diagnostics")
     for private in (visit.portal_host, "acme", "201003"):
         assert private not in diagnostics, f"{private} is in the diagnostics"
     lines[MAIN].recover()
@@ -161,7 +163,7 @@ async def failing_line(visit: Visit) -> None:
 
 
 async def use_blueprint(visit: Visit) -> None:
-    """Make an automation from the blueprint for a line that is down, as it stands."""
+    """Create an automation from the blueprint for a line that is down."""
     page = visit.page
     await visit.go("/config/blueprint/dashboard")
     await page.get_by_text("Bitrix24 SIP: line down").first.click()
@@ -178,9 +180,9 @@ async def use_blueprint(visit: Visit) -> None:
 
 
 async def drop_line(visit: Visit) -> None:
-    """Drop a registration on the portal: the tile on the dashboard changes by itself."""
+    """Drop a registration on the portal; the tile on the dashboard changes."""
     page = visit.page
-    await dashboard.put_up(visit.hass)
+    await dashboard.create(visit.hass)
     await visit.go(f"/{dashboard.URL_PATH}")
     tile = page.locator("hui-tile-card").filter(has_text="Sales")
     await expect(tile).to_contain_text("Registered")
@@ -196,15 +198,15 @@ async def drop_line(visit: Visit) -> None:
 
 
 async def see_dashboard(visit: Visit) -> None:
-    """Look at the documentation's dashboard in light and dark, and on a phone."""
+    """Check the documentation's dashboard in light and dark mode, and on a phone."""
     for picture, how in dashboard.LOOKS.items():
-        await dashboard.look_at(visit, picture, how)
+        await dashboard.check(visit, picture, how)
 
 
 async def see_dashboard_in_russian(visit: Visit) -> None:
-    """Look at the dashboard where Home Assistant speaks Russian."""
-    await visit.speak("ru")
-    # Something has to happen, or all that the logbook shows is how it was loaded.
+    """Check the dashboard in Russian."""
+    await visit.set_language("ru")
+    # Something has to change, or the logbook shows only how the entry was loaded.
     main, support, warehouse = (
         visit.portal.lines[reg_id] for reg_id in (MAIN, SUPPORT, WAREHOUSE)
     )
@@ -222,12 +224,12 @@ async def see_dashboard_in_russian(visit: Visit) -> None:
     warehouse.drop(403, "Forbidden")
     await visit.poll_now()
     await expect(tiles).to_have_count(1)
-    await dashboard.look_at(visit, "dashboard-ru", dashboard.LOOK_IN_RUSSIAN)
-    await visit.speak("en")
+    await dashboard.check(visit, "dashboard-ru", dashboard.LOOK_IN_RUSSIAN)
+    await visit.set_language("en")
 
 
 async def hear_of_failure(visit: Visit) -> None:
-    """Be told that a line is down, by the automation made from the blueprint."""
+    """Receive the blueprint's notification that a line is down."""
     await visit.go(f"/{dashboard.URL_PATH}")
     await visit.page.get_by_role("button", name="Notifications").click()
     told = visit.page.locator("notification-drawer notification-item")
@@ -241,7 +243,7 @@ async def hear_of_failure(visit: Visit) -> None:
 
 
 async def hear_of_recovery(visit: Visit) -> None:
-    """Be told that the line is back, and how long it was down."""
+    """Receive the notification that the line is back, with its downtime."""
     await visit.page.get_by_role("button", name="Notifications").click()
     told = visit.page.locator("notification-drawer notification-item")
     told = told.filter(has_text="Sales is back")
@@ -249,7 +251,7 @@ async def hear_of_recovery(visit: Visit) -> None:
 
 
 async def revoked_webhook(visit: Visit) -> None:
-    """Replace a webhook that was revoked, by the card that asks for attention."""
+    """Replace a revoked webhook, from the card that needs attention."""
     page, portal = visit.page, visit.portal
     await visit.go(INTEGRATIONS_PAGE)
     portal.revoke()
@@ -275,7 +277,7 @@ async def revoked_webhook(visit: Visit) -> None:
 
 
 async def missing_scope(visit: Visit) -> None:
-    """Read what to repair where the webhook lacks a right, and see it go once mended."""
+    """Check the repair issue of a missing permission, before and after fixing it."""
     page, portal = visit.page, visit.portal
     await visit.go("/config/repairs")
     repairs = page.locator("ha-config-repairs-dashboard")
@@ -294,13 +296,13 @@ async def missing_scope(visit: Visit) -> None:
     await dialog.get_by_role("button", name="Close").first.click()
 
     portal.scopes.add("telephony")
-    await visit.poll_now()  # it would be asked within 15 minutes
+    await visit.poll_now()  # it would be polled within 15 minutes
     await expect(issue).to_be_hidden()
     await expect(repairs.get_by_text("no repairs")).to_be_visible()
 
 
 async def remove_portal(visit: Visit) -> None:
-    """Remove the portal; nothing of it is left."""
+    """Remove the portal; nothing is left behind."""
     page, hass = visit.page, visit.hass
     await visit.go(INTEGRATION_PAGE)
     await visit.choose("Delete")
@@ -326,12 +328,12 @@ async def remove_portal(visit: Visit) -> None:
 
 
 async def _shows_icon(image: Locator) -> None:
-    """Assert that an image is the integration's icon, and is there."""
+    """Assert that an image is the integration's icon, and is loaded."""
     await expect(image).to_have_attribute("src", re.compile(DOMAIN))
     await expect(image).to_have_js_property("complete", True)
     await expect(image).not_to_have_js_property("naturalWidth", 0)
 
 
 def _asked(request: Request) -> int:
-    """Return for how many lines a request asked."""
+    """Return the number of lines in a request."""
     return sum(name == "voximplant.sip.status" for _, name, _ in request.commands)

@@ -1,4 +1,4 @@
-"""What the steps share: the portal, Home Assistant, and the page that somebody looks at."""
+"""What the steps share: the portal, Home Assistant, and the open page."""
 
 from dataclasses import dataclass
 import re
@@ -13,7 +13,7 @@ from dev.portal import Portal
 from .browser import Frontend
 
 DOMAIN: Final = "bitrix24_sip"
-# Every *.localhost is this machine; the pictures show this in place of an address.
+# Every *.localhost is this machine; the pictures show this name instead of an address.
 PORTAL_NAME: Final = "acme.localhost"
 
 INTEGRATION_PAGE: Final = f"/config/integrations/integration/{DOMAIN}"
@@ -22,7 +22,7 @@ INTEGRATIONS_PAGE: Final = "/config/integrations/dashboard"
 
 @dataclass(slots=True)
 class Visit:
-    """A visit to Home Assistant. secrets: the webhooks that there have been."""
+    """A browser session. secrets: all webhooks so far."""
 
     portal: Portal
     hass: HomeAssistant
@@ -31,7 +31,7 @@ class Visit:
     secrets: list[Webhook]
 
     def copy_webhook(self) -> str:
-        """Return the webhook as somebody copies it from the portal."""
+        """Return the webhook as a user copies it from the portal."""
         text = self.portal.webhook.replace("127.0.0.1", PORTAL_NAME)
         self.secrets.append(Webhook.parse(text))
         return text
@@ -91,15 +91,15 @@ class Visit:
         await options.filter(has_text=name).first.click()
         await expect(field).to_contain_text(name)
 
-    async def speak(self, language: str) -> None:
-        """Choose Home Assistant's language, in which entities have their names."""
+    async def set_language(self, language: str) -> None:
+        """Change Home Assistant's language."""
         await self.hass.command("config/core/update", language=language)
         [entry] = await self.hass.command("config_entries/get", domain=DOMAIN)
         path = f"/api/config/config_entries/entry/{entry['entry_id']}/reload"
         await self.hass.request("POST", path)
 
     async def poll_now(self) -> None:
-        """Have the portal asked at once, where it is not the wait that matters."""
+        """Poll the portal at once."""
         states = await self.hass.states()
         answers = next(e for e in states if e.endswith("_portal"))
         await self.hass.request(
@@ -107,11 +107,11 @@ class Visit:
         )
 
     async def picture_of_dialog(self, name: str, dialog: Locator) -> None:
-        """Keep a picture of a dialog, on an even ground."""
+        """Save a picture of a dialog, on a plain background."""
         part = dialog.get_by_role("dialog").first
         await self.frontend.picture(name, self.page, part, margin=16)
 
-    def must_not_tell(self, text: str, where: str) -> None:
-        """Fail where a text holds a part of a webhook's secret."""
+    def must_not_leak(self, text: str, where: str) -> None:
+        """Fail if a text contains a part of a webhook's secret."""
         told = any(webhook.leaks_into(text) for webhook in self.secrets)
         assert not told, f"the webhook's secret is in {where}"

@@ -1,7 +1,7 @@
-"""Installed as users do it: by the Marketplace, from the release's zip, copied by hand.
+"""Installation in each way: by the Marketplace, from the release's zip, and by copying.
 
-Each time a real Home Assistant with an empty configuration folder gets the files, and
-then sets the integration up on a simulated portal.
+Each test installs the files in a real Home Assistant with an empty configuration
+folder, and sets up the integration on a simulated portal.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 DOMAIN = "bitrix24_sip"
 INTEGRATION = ROOT / "custom_components" / DOMAIN
 ASSET = f"{DOMAIN}.zip"
-# What Home Assistant logs on a start without the internet is not looked at.
+# Errors that Home Assistant logs without the internet are ignored.
 LOGGER = f"custom_components.{DOMAIN}"
 
 type Repository = dict[str, Any]
@@ -35,10 +35,10 @@ type Install = Callable[["InstalledHass"], Awaitable[None]]
 
 
 class InstalledHass(HomeAssistant):
-    """A Home Assistant that sees nothing of the work tree, and no GitHub but ours."""
+    """A Home Assistant without access to the work tree, with a stand-in for GitHub."""
 
     def __init__(self, folder: Path, github: str) -> None:
-        """Take a configuration folder, and the stand-in's URL."""
+        """Set a configuration folder, and the stand-in's URL."""
         port = free_port(8300)
         write_config(folder, port, custom_components=ROOT / "custom_components")
         shutil.rmtree(folder / "custom_components")
@@ -64,11 +64,11 @@ class InstalledHass(HomeAssistant):
 
     @property
     def installed(self) -> Path:
-        """Where the integration belongs."""
+        """The folder of the integration."""
         return self.folder / "custom_components" / DOMAIN
 
     async def repository(self) -> Repository:
-        """Return what the Marketplace knows of the repository, once it knows it."""
+        """Wait until the Marketplace knows the repository; return its data."""
         async with asyncio.timeout(60):
             while True:
                 try:
@@ -83,7 +83,7 @@ class InstalledHass(HomeAssistant):
 
 
 def repository_files(**hacs: Any) -> dict[str, bytes]:
-    """Return the repository's files that matter here, by path; `hacs`: other values."""
+    """Return the repository's relevant files, by path; `hacs`: other values."""
     folders = (ROOT / "custom_components", ROOT / "docs", ROOT / "tests")
     paths = [path for folder in folders for path in folder.rglob("*")]
     paths += [ROOT / name for name in ("LICENSE", "README.md", "hacs.json")]
@@ -97,7 +97,7 @@ def repository_files(**hacs: Any) -> dict[str, bytes]:
 
 
 def release_zip(folder: Path) -> Path:
-    """Return the zip that a release has."""
+    """Return the zip of a release."""
     write_zip(INTEGRATION, folder / ASSET)
     return folder / ASSET
 
@@ -138,7 +138,7 @@ def connect_github(folder: Path) -> None:
 
 
 async def sets_up(hass: InstalledHass) -> None:
-    """Set the integration up as a user does; its lines are there and right."""
+    """Set up the integration as a user does; check its lines."""
     async with Portal() as portal:
         portal.add_line(201001, "Main line")
         portal.add_line(201002, "Sales", status="error", code=403, message="Forbidden")
@@ -159,7 +159,7 @@ async def sets_up(hass: InstalledHass) -> None:
 
 
 async def install(hass: InstalledHass) -> None:
-    """Accept the Marketplace's warning and let it install the repository."""
+    """Accept the Marketplace's warning, and install the repository."""
     repository = await hass.repository()
     assert not repository["installed"]
     assert repository["can_install"]
@@ -172,19 +172,19 @@ async def install(hass: InstalledHass) -> None:
     assert repository["installed_version"] == TAG
     assert repository["name"] == "Bitrix24 SIP"
     assert repository["config_flow"]
-    # Nothing to restart: the loader found the integration at once.
+    # No restart is needed: the loader finds the integration at once.
     assert repository["status"] == "installed"
     assert contents(hass.installed) == contents(INTEGRATION)
 
 
 async def uninstall(hass: InstalledHass) -> None:
-    """Let the Marketplace take everything away again."""
+    """Uninstall the repository."""
     await hass.command("marketplace/repository/uninstall", repository=REPOSITORY_ID)
     assert not hass.installed.exists()
 
 
 def test_the_marketplace_installs_the_release(tmp_path: Path) -> None:
-    """From the catalog, the zip that hacs.json names; without GitHub's API."""
+    """The repository is in the catalog; its release has the zip."""
 
     async def run() -> None:
         zip_ = release_zip(tmp_path).read_bytes()
@@ -202,7 +202,7 @@ def test_the_marketplace_installs_the_release(tmp_path: Path) -> None:
 
 
 def test_the_marketplace_installs_the_source(tmp_path: Path) -> None:
-    """The repository's layout is right too: from the catalog, the tag's archive."""
+    """The repository is in the catalog, and is installed from the tag's archive."""
 
     async def run() -> None:
         files = repository_files(zip_release=False)
@@ -218,7 +218,7 @@ def test_the_marketplace_installs_the_source(tmp_path: Path) -> None:
 
 
 def test_the_marketplace_installs_what_is_added_by_its_address(tmp_path: Path) -> None:
-    """Not in the catalog: with a connected account, over GitHub's API."""
+    """The repository is not in the catalog; with a connected account, the API is used."""
 
     async def run() -> None:
         zip_ = release_zip(tmp_path).read_bytes()
@@ -246,7 +246,7 @@ def test_the_marketplace_installs_what_is_added_by_its_address(tmp_path: Path) -
 
 @pytest.mark.parametrize("way", ["copy", "zip"])
 def test_by_hand(tmp_path: Path, way: str) -> None:
-    """The folder copied, or the release's zip unpacked, into custom_components."""
+    """The folder is copied, or the release's zip is unpacked, into custom_components."""
 
     async def run() -> None:
         async with GitHub({}, {}, listed=False) as github:

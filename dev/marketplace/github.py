@@ -1,9 +1,9 @@
-"""A stand-in for the few addresses of GitHub and the catalog that the Marketplace asks.
+"""A stand-in for the few URLs of GitHub and of the catalog that the Marketplace uses.
 
     async with GitHub(files, {"bitrix24_sip.zip": zip}) as github:
         ...  # github.url, github.asked
 
-One repository with one release, tagged TAG; what is on its branch is the same.
+It has one repository with one release, tagged TAG; the branch has the same files.
 """
 
 from base64 import b64encode
@@ -24,13 +24,13 @@ TOKEN = "gho_stand_in"
 class GitHub:
     """One server for all hosts: /api, /raw, /catalog, and github.com at the top.
 
-    asked: the paths that were asked for. listed: whether the catalog has the repository.
+    asked: the requested paths. listed: whether the catalog has the repository.
     """
 
     def __init__(
         self, files: dict[str, bytes], assets: dict[str, bytes], *, listed: bool = True
     ) -> None:
-        """Take the repository's files by path, and the release's assets by name."""
+        """Set the repository's files by path, and the release's assets by name."""
         self.asked: list[str] = []
         self.url = ""
         self._files = files

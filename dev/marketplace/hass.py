@@ -13,7 +13,7 @@ from typing import Any
 
 from homeassistant.__main__ import main
 
-# By name: what is checked here on an older Home Assistant does not have it.
+# By name, because mypy checks this on a Home Assistant that does not have it.
 profiles: Any = importlib.import_module("homeassistant.components.marketplace.profiles")
 
 base = os.environ["MARKETPLACE_GITHUB"]

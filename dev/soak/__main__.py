@@ -26,7 +26,7 @@ def main() -> int:
         soak = Soak(arguments.seconds, arguments.seed, arguments.interval)
         report = asyncio.run(soak.run(folder, port))
     print(report)
-    print("Soak: all is well" if report.good else "Soak: something is wrong")
+    print("Soak: passed" if report.good else "Soak: failed")
     return 0 if report.good else 1
 
 

@@ -1,7 +1,7 @@
-"""Says of each state that was shown whether it may have been shown.
+"""Judges whether each shown state was right.
 
-It knows the portal's answers and when they were given, and the rule of the grace period;
-of the integration it knows nothing.
+It uses the portal's answers with their times, and the rule of the grace period. It does
+not use the integration.
 """
 
 from bisect import bisect_right
@@ -13,7 +13,7 @@ SETTLED: Final = ("success", "error")
 # Seconds between an answer and the state that follows from it, and between the clock of
 # the grace period and what is seen from outside.
 LATE: Final = 3.0
-# Seconds that a poll may take that tries again twice before it fails.
+# Seconds that a poll may take that retries twice before it fails.
 RETRIES: Final = 5.0
 
 
@@ -37,7 +37,7 @@ class Shown:
 
 @dataclass(slots=True)
 class Record:
-    """What the portal answered for each line, and when lasting faults stood."""
+    """The portal's answers for each line, and the times of permanent errors."""
 
     answers: dict[int, list[Answer]] = field(default_factory=dict)
     # From, to: a permanent error takes effect at once.
@@ -57,14 +57,14 @@ class Record:
         )
 
     def stood_lasting(self, at: float, back: float) -> bool:
-        """Return whether a lasting fault stood at a time, or shortly before."""
+        """Return whether there was a permanent error at a time, or shortly before."""
         return any(begin <= at and end >= at - back for begin, end in self.lasting)
 
 
 def wrong(shown: Shown, record: Record, grace: float, interval: float) -> str | None:
-    """Return what is wrong with a state that was shown, None where it is right.
+    """Return what is wrong with a shown state, None if it is right.
 
-    An answer that comes in the same moment may have been seen already, or not yet.
+    An answer at the same moment may have taken effect already, or not yet.
     """
     reasons = [
         _wrong_at(shown.at + shift, shown, record, grace, interval)
@@ -100,8 +100,8 @@ def _wrong_at(
                 return None
             return "unavailable, though the portal answered within the grace period"
         case "unknown":
-            # Nothing settled is known since the start, a permanent error, or a silence
-            # that outlasted the grace period.
+            # There was no settled answer since the start, a permanent error, or an outage
+            # that was longer than the grace period.
             unsettled = known and known[-1].status not in SETTLED
             since = settled[-1].at if settled else shown.at
             if unsettled and (
@@ -121,8 +121,8 @@ def _wrong_on(
     """Return what is wrong with an `on`: at its beginning, or for its whole time."""
     if latest != "success":
         return f"on, though the portal last answered {latest}"
-    # Nothing stands for longer than to the first poll without an answer, and then for
-    # the grace period.
+    # A state lasts until the first poll without an answer, and then for the grace
+    # period.
     successes = [
         answer.at
         for answer in record.up_to(shown.reg_id, shown.until)

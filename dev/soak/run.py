@@ -1,4 +1,4 @@
-"""The run: portal, Home Assistant, faults from a seed, and the judgement."""
+"""The soak: portal, Home Assistant, faults at random, and the judgement."""
 
 import asyncio
 from collections import Counter
@@ -26,22 +26,22 @@ STATUS: Final = "voximplant.sip.status"
 GRACE: Final = 15  # seconds
 LINES: Final = 6
 UNSETTLED: Final = ("in_progress", "wait", "resting")
-# Polling stops for good when the webhook is refused: that is another test's.
+# Polling stops when the webhook is refused, so the soak leaves those faults out.
 SLUGS: Final = [slug for slug, row in MATRIX.items() if row.poll != REAUTH]
 COMMAND_SLUGS: Final = [slug for slug in SLUGS if MATRIX[slug].command]
 
 
 class WitnessedPortal(Portal):
-    """A portal that keeps what it answered for each line."""
+    """A portal that records its answers for each line."""
 
     def __init__(self) -> None:
-        """Begin with nothing answered."""
+        """Start without answers."""
         super().__init__(operating_limit=None)
         self.methods = {**METHODS, STATUS: self._status}
         self.record = Record()
 
     async def _status(self, portal: PortalState, params: dict[str, Any]) -> Any:
-        """Answer as every portal does, and keep the answer."""
+        """Answer as usual, and record the answer."""
         reg_id = int(params["REG_ID"])
         status: str | None = None
         try:
@@ -55,7 +55,7 @@ class WitnessedPortal(Portal):
 
 @dataclass(slots=True)
 class Report:
-    """What a soak counted."""
+    """The result of a soak."""
 
     seconds: float = 0.0
     polls: int = 0
@@ -68,7 +68,7 @@ class Report:
 
     @property
     def good(self) -> bool:
-        """Whether nothing was wrong, and something was seen at all."""
+        """Whether nothing was wrong, and anything was judged at all."""
         seen = self.polls and self.states["on"] and self.faults
         return bool(seen) and not (self.wrong or self.log_errors or self.lost)
 
@@ -95,19 +95,19 @@ class Soak:
     """One soak."""
 
     def __init__(self, seconds: float, seed: int, interval: int) -> None:
-        """Take its length, the seed of its faults, and the polling interval."""
+        """Set its length, the seed of its faults, and the polling interval."""
         self._seconds = seconds
         self._interval = interval
         self._random = Random(seed)
         self._portal = WitnessedPortal()
         self._report = Report()
         self._changes: list[tuple[str, str, float]] = []
-        self._entry_id = self._poked = ""
+        self._entry_id = self._updated = ""
         self._guest_id = 209000
         self._faults: list[tuple[float, str]] = []  # when each began
 
     async def run(self, folder: Path, port: int) -> Report:
-        """Run in a configuration folder; return what was counted."""
+        """Run in a configuration folder; return the report."""
         for at in range(LINES):
             self._portal.add_line(201001 + at, f"Line {at + 1}")
         async with self._portal, HomeAssistant(folder, port) as hass:
@@ -123,12 +123,12 @@ class Soak:
             await hass.change_options(entry["entry_id"], options)
             start = _memory(hass.pid)
             entities = await self._entities(hass, entry)
-            # The options had the entry loaded anew: from here on it is judged.
+            # The options reloaded the entry: states are judged from here on.
             states = await hass.states()
             now = time.time()
             self._changes = [(e, states[e]["state"], now) for e in entities]
-            self._poked = next(iter(entities))
-            pokes = asyncio.create_task(self._poke(hass))
+            self._updated = next(iter(entities))
+            pokes = asyncio.create_task(self._request_updates(hass))
             began = time.monotonic()
             await self._fail_at_random(hass, began + self._seconds)
             await self._calm(hass, entities)
@@ -164,7 +164,7 @@ class Soak:
                 await asyncio.sleep(0.2)
 
     async def _listen(self, hass: HomeAssistant) -> None:
-        """Take down every state that is shown."""
+        """Record every state that is shown."""
         url = f"{hass.url}/api/websocket"
         tokens = re.search(r'"access_token": ?"([^"]+)"', hass.frontend_tokens())
         assert tokens
@@ -187,8 +187,8 @@ class Soak:
                     change = (data["entity_id"], new["state"], time.time())
                     self._changes.append(change)
 
-    async def _poke(self, hass: HomeAssistant) -> None:
-        """Ask for updates between the polls."""
+    async def _request_updates(self, hass: HomeAssistant) -> None:
+        """Request updates between the polls."""
         while True:
             await asyncio.sleep(5)
             await self._update(hass)
@@ -214,7 +214,7 @@ class Soak:
             await asyncio.sleep(random.uniform(0.2, 3.0))
 
     async def _fault(self, slug: str, reg_id: int | None) -> None:
-        """Have a fault for a while: a hiccup, or longer than the grace period."""
+        """Switch a fault on for a while, shorter or longer than the grace period."""
         self._report.faults[slug] += 1
         self._faults.append((time.time(), slug))
         method = STATUS if reg_id else None
@@ -226,14 +226,14 @@ class Soak:
             self._portal.record.lasting.append((began, time.time()))
 
     async def _exception(self, hass: HomeAssistant) -> None:
-        """Have polls raise what nobody foresaw, for a while."""
+        """Let polls raise an unexpected exception, for a while."""
         kind = self._random.choice(("RuntimeError", "KeyError", "TimeoutError"))
         await self._sabotage(hass, exception=kind)
         await asyncio.sleep(self._random.choice((3.0, 20.0, GRACE * 3.0)))
         await self._sabotage(hass)
 
     async def _clock(self, hass: HomeAssistant) -> None:
-        """Have the clocks of Home Assistant and of the portal be wrong for a while."""
+        """Let the clocks of Home Assistant and of the portal be wrong for a while."""
         offset = self._random.choice((-86_400.0, 86_400.0, -30.0))
         await self._sabotage(hass, clock_offset=offset)
         self._portal.clock = lambda: time.time() - offset
@@ -248,7 +248,7 @@ class Soak:
         await hass.request("POST", "/api/services/sabotage/set", data)
 
     async def _reload(self, hass: HomeAssistant) -> None:
-        """Reload the entry, mostly under a poll."""
+        """Reload the entry, mostly during a poll."""
         began = time.time()
         self._portal.command_delay = 0.2
         await asyncio.gather(
@@ -262,7 +262,7 @@ class Soak:
         self._portal.record.reloads.append((began, time.time()))
 
     async def _unload(self, hass: HomeAssistant) -> None:
-        """Disable the entry under a poll, and enable it again."""
+        """Disable the entry during a poll, and enable it again."""
         began = time.time()
         self._portal.command_delay = 0.2
         command = "config_entries/disable"
@@ -292,7 +292,7 @@ class Soak:
                 await asyncio.sleep(0.2)
 
     async def _guest(self, hass: HomeAssistant) -> None:
-        """Replace a line: one goes, another one comes."""
+        """Replace a line by another one."""
         portal = self._portal
         if self._guest_id in portal.lines:
             portal.remove_line(self._guest_id)
@@ -300,14 +300,14 @@ class Soak:
         portal.add_line(self._guest_id, f"Guest {self._guest_id}")
 
     async def _list(self, hass: HomeAssistant) -> None:
-        """Have the portal's list be empty, or too short, also at a reload."""
+        """Let the portal's list be empty or too short, also during a reload."""
         listed: Any = self._random.choice(([], {"reg201001": "Line 1"}))
         handle = self._portal.fault(Result(listed), method="voximplant.line.get")
         await self._reload(hass)
         handle.clear()
 
     async def _action(self, hass: HomeAssistant) -> None:
-        """Ask by the action while polls go on."""
+        """Use the action while polls go on."""
         with suppress(HassError):  # the portal may have a fault
             await hass.request(
                 "POST",
@@ -316,15 +316,15 @@ class Soak:
             )
 
     async def _update(self, hass: HomeAssistant) -> None:
-        """Ask for an update, as a person would."""
+        """Request an update, as a user would."""
         await hass.request(
             "POST",
             "/api/services/homeassistant/update_entity",
-            {"entity_id": self._poked},
+            {"entity_id": self._updated},
         )
 
     def _change_a_line(self) -> None:
-        """Have a line drop, recover, be on its way, or not be known."""
+        """Let a line drop, recover, be in progress, or have no status."""
         random = self._random
         line = self._portal.lines[201001 + random.randrange(LINES)]
         line.unreachable = False

@@ -28,8 +28,8 @@ def colours(svg: str) -> list[tuple[int, ...]]:
 def render(svg: Path, height: int) -> Image.Image:
     """Return a drawing as pixels, trimmed.
 
-    The shapes do not overlap, so a pixel is one of the drawing's colours, more or less
-    opaque: few enough values for a palette, and no fringes.
+    The shapes do not overlap, so each pixel is one of the drawing's colours with some
+    opacity: few enough values for a palette, without fringes.
     """
     palette = colours(svg.read_text(encoding="utf-8"))
     png = cairosvg.svg2png(url=str(svg), output_height=height * OVERSAMPLING)
@@ -53,7 +53,7 @@ def render(svg: Path, height: int) -> Image.Image:
 
 
 def main() -> None:
-    """Write the eight images, interlaced and as small as they get without loss."""
+    """Write the eight images, interlaced and compressed without loss."""
     BRAND.mkdir(exist_ok=True)
     for svg in sorted(HERE.glob("*.svg")):
         for suffix, height in HEIGHTS.items():

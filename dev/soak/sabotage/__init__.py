@@ -1,6 +1,6 @@
-"""Breaks the integration from inside, in the soak's Home Assistant only.
+"""Makes the integration fail, in the soak's Home Assistant only.
 
-The action `sabotage.set` has every poll raise an exception, and the clock go wrong.
+The action `sabotage.set` makes every poll raise an exception, and the clock be wrong.
 """
 
 from datetime import datetime, timedelta

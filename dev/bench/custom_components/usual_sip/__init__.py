@@ -1,4 +1,4 @@
-"""The same entities as Bitrix24 SIP has, as they are usually made.
+"""The same entities as those of Bitrix24 SIP, in the usual pattern.
 
 A plain coordinator that polls all lines at a fixed interval, and plain entities that
 write their state at every poll. The client is the same, so that what differs is the
@@ -38,13 +38,13 @@ type UsualConfigEntry = ConfigEntry[UsualCoordinator]
 
 @dataclass
 class UsualData:
-    """What a poll brings."""
+    """The result of a poll."""
 
     registrations: dict[int, SipRegistration]
     connector: SipConnector
 
     def count(self, *, registered: bool) -> int:
-        """Return how many lines are (not) registered."""
+        """Return how many lines are registered, or are not."""
         return sum(r.registered is registered for r in self.registrations.values())
 
 
@@ -54,7 +54,7 @@ class UsualCoordinator(DataUpdateCoordinator[UsualData]):
     config_entry: UsualConfigEntry
 
     def __init__(self, hass: HomeAssistant, entry: UsualConfigEntry) -> None:
-        """Make the client."""
+        """Create the client."""
         super().__init__(
             hass,
             logging.getLogger(__name__),
@@ -74,7 +74,7 @@ class UsualCoordinator(DataUpdateCoordinator[UsualData]):
 
     @override
     async def _async_setup(self) -> None:
-        """Ask once for what does not change often."""
+        """Request once what does not change often."""
         answers = await self.telephony.poll([], with_lines=True, with_connector=True)
         assert isinstance(answers.lines, dict)
         assert isinstance(answers.connector, SipConnector)
@@ -82,7 +82,7 @@ class UsualCoordinator(DataUpdateCoordinator[UsualData]):
 
     @override
     async def _async_update_data(self) -> UsualData:
-        """Ask for all lines."""
+        """Request the status of all lines."""
         answers = await self.telephony.poll(list(self.lines))
         registrations = {}
         for reg_id, answer in answers.registrations.items():
@@ -98,7 +98,7 @@ class UsualPortalEntity(CoordinatorEntity[UsualCoordinator]):
     _attr_has_entity_name = True
 
     def __init__(self, coordinator: UsualCoordinator, key: str) -> None:
-        """Take what the entity is called."""
+        """Set name and unique ID."""
         super().__init__(coordinator)
         entry = coordinator.config_entry
         self.key = key
@@ -117,7 +117,7 @@ class UsualLineEntity(CoordinatorEntity[UsualCoordinator]):
     _attr_has_entity_name = True
 
     def __init__(self, coordinator: UsualCoordinator, line: SipLine, key: str) -> None:
-        """Take the line, and what the entity is called."""
+        """Set line, name and unique ID."""
         super().__init__(coordinator)
         entry = coordinator.config_entry
         self.reg_id = line.reg_id

@@ -1,4 +1,4 @@
-"""Binary sensors, as they are usually made."""
+"""Binary sensors in the usual pattern."""
 
 from typing import override
 

@@ -1,4 +1,4 @@
-"""Home Assistant sets nothing up without a config flow; this one is never walked."""
+"""Home Assistant requires a config flow; this one is never used."""
 
 from homeassistant.config_entries import ConfigFlow
 

@@ -1,4 +1,4 @@
-"""Events, as they are usually made."""
+"""Events in the usual pattern."""
 
 from typing import override
 

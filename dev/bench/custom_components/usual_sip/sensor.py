@@ -1,4 +1,4 @@
-"""Sensors, as they are usually made."""
+"""Sensors in the usual pattern."""
 
 from datetime import datetime
 from typing import override
