@@ -1,4 +1,4 @@
-"""The flows: a portal added, mended, changed; and its options."""
+"""The config flows to add, reauthenticate and reconfigure a portal, and its options."""
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
@@ -52,10 +52,10 @@ _ADVANCED = "advanced"
 _EXAMPLE = "https://example.bitrix24.com/rest/1/abcdefghij012345/"
 
 _WEBHOOK_SELECTOR = TextSelector(
-    # Not shown and not kept by the browser: whoever has it has the user's rights.
+    # Hidden, and not saved by the browser: the webhook grants the user's permissions.
     TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="off")
 )
-_REG_IDS_SELECTOR = SelectSelector(  # chips: there is nothing to select from
+_REG_IDS_SELECTOR = SelectSelector(  # chips: there are no options to select from
     SelectSelectorConfig(options=[], multiple=True, custom_value=True)
 )
 
@@ -63,9 +63,9 @@ _REG_IDS_SELECTOR = SelectSelector(  # chips: there is nothing to select from
 def _advanced(
     user_input: Mapping[str, Any] | None, form: Form, *, verify_ssl: bool = True
 ) -> dict[vol.Marker, Any]:
-    """Return the section for what hardly anybody needs, with what was entered in it.
+    """Return the section of advanced settings, with their present values.
 
-    It is open where the check is off, or is what failed.
+    It is open if the certificate check is off or has failed.
     """
     if user_input:
         verify_ssl = user_input[_ADVANCED][CONF_VERIFY_SSL]
@@ -78,9 +78,9 @@ def _advanced(
 
 
 def _durations(*seconds: int) -> SelectSelector:
-    """Return a choice of durations, in which one can also type another one.
+    """Return a selector of durations that also accepts other ones.
 
-    What is chosen is shown as it is: no translation, but units that all languages know.
+    The options are not translated: their units are the same in all languages.
     """
     return SelectSelector(
         SelectSelectorConfig(
@@ -108,13 +108,13 @@ _OPTIONS_SCHEMA = vol.Schema(
 
 
 class Bitrix24SipConfigFlow(ConfigFlow, domain=DOMAIN):
-    """Adds a portal, takes a new webhook for it, moves it to a new address."""
+    """The flows to add, reauthenticate and reconfigure a portal."""
 
     VERSION = 1
     MINOR_VERSION = 1
 
     def __init__(self) -> None:
-        """Begin with no webhook."""
+        """Start without a webhook."""
         self._webhook: Webhook | None = None
         self._verify_ssl = True
 
@@ -131,7 +131,7 @@ class Bitrix24SipConfigFlow(ConfigFlow, domain=DOMAIN):
     async def async_step_user(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Take a webhook, and prove it before anything is created."""
+        """Ask for a webhook, and validate it before the entry is created."""
         form = Form(example=_EXAMPLE)
         if user_input:
             with form.fail_safe():
@@ -152,7 +152,7 @@ class Bitrix24SipConfigFlow(ConfigFlow, domain=DOMAIN):
     async def _connect(
         self, form: Form, user_input: dict[str, Any]
     ) -> ConfigFlowResult | None:
-        """Validate a webhook; return what follows, None with an error where it fails."""
+        """Validate a webhook; return the next step, None with an error on the form."""
         if (webhook := form.webhook(user_input[CONF_WEBHOOK])) is None:
             return None
         await self.async_set_unique_id(webhook.portal)
@@ -168,7 +168,7 @@ class Bitrix24SipConfigFlow(ConfigFlow, domain=DOMAIN):
     async def async_step_reg_ids(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Take REG_IDs, where the portal lists no line."""
+        """Ask for REG_IDs if the portal lists no line."""
         assert self._webhook
         form = Form(portal=self._webhook.host)
         if user_input:
@@ -193,13 +193,13 @@ class Bitrix24SipConfigFlow(ConfigFlow, domain=DOMAIN):
     async def async_step_reauth(
         self, entry_data: Mapping[str, Any]
     ) -> ConfigFlowResult:
-        """Begin to replace a webhook that the portal no longer accepts."""
+        """Start to replace a webhook that the portal no longer accepts."""
         return await self.async_step_reauth_confirm()
 
     async def async_step_reauth_confirm(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Take a new webhook of the same portal."""
+        """Ask for a new webhook of the same portal."""
         entry = self._get_reauth_entry()
         old = Webhook.parse(entry.data[CONF_WEBHOOK])
         form = Form(portal=old.host, example=_EXAMPLE)
@@ -227,7 +227,7 @@ class Bitrix24SipConfigFlow(ConfigFlow, domain=DOMAIN):
     async def async_step_reconfigure(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Take a new webhook, the TLS switch, and a portal's new address."""
+        """Ask for a new webhook, also of a new address, and the certificate check."""
         entry = self._get_reconfigure_entry()
         old = Webhook.parse(entry.data[CONF_WEBHOOK])
         form = Form(portal=old.host, example=_EXAMPLE)
@@ -256,7 +256,7 @@ class Bitrix24SipConfigFlow(ConfigFlow, domain=DOMAIN):
         )
 
     def _is_other_entrys(self, webhook: Webhook) -> bool:
-        """Return whether another entry has the portal already."""
+        """Return whether another entry has this portal."""
         return any(
             other.unique_id == webhook.portal
             for other in self._async_current_entries(include_ignore=False)
@@ -264,10 +264,10 @@ class Bitrix24SipConfigFlow(ConfigFlow, domain=DOMAIN):
         )
 
     async def _is_same_portal(self, form: Form, old: Webhook) -> bool:
-        """Return whether the webhook works, and is of the portal that is monitored.
+        """Return whether the webhook is valid, and belongs to the monitored portal.
 
-        A new address is taken for the same portal when that knows a monitored line, or
-        where no line is monitored that it could know.
+        A new address is that of the same portal if it has a monitored line, or if no
+        line is monitored.
         """
         assert self._webhook
         async with self._telephony() as telephony:
@@ -300,7 +300,7 @@ class Bitrix24SipConfigFlow(ConfigFlow, domain=DOMAIN):
         return {r for r in found if r} | {*Options.of(entry.options).reg_ids}
 
     def _moved(self, old: Webhook, webhook: Webhook) -> ConfigFlowResult:
-        """Store the webhook; title and unique id go along with the address."""
+        """Store the webhook; title and unique ID change with the address."""
         entry = self._get_reconfigure_entry()
         renamed = entry.title == old.host
         return self.async_update_reload_and_abort(
@@ -311,7 +311,7 @@ class Bitrix24SipConfigFlow(ConfigFlow, domain=DOMAIN):
         )
 
     def _telephony(self) -> AbstractAsyncContextManager[Telephony]:
-        """Return the telephony of the portal at hand, for an `async with`."""
+        """Return the telephony of the entered portal, for an `async with`."""
         assert self._webhook
         return async_open_telephony(self.hass, self._webhook, self._verify_ssl)
 
@@ -329,12 +329,12 @@ class Bitrix24SipConfigFlow(ConfigFlow, domain=DOMAIN):
 
 
 class Bitrix24SipOptionsFlow(OptionsFlowWithReload):
-    """How often to poll, what to bridge, which lines."""
+    """The options: polling interval, grace period, and lines."""
 
     async def async_step_init(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Take the options; REG_IDs that are new are checked on the portal."""
+        """Ask for the options; check new REG_IDs on the portal."""
         entry = self.config_entry
         webhook = Webhook.parse(entry.data[CONF_WEBHOOK])
         form = Form(portal=webhook.host)

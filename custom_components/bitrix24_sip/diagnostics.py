@@ -1,4 +1,4 @@
-"""Diagnostics: what a maintainer needs, and nothing that its reporter would regret."""
+"""Diagnostics: what a maintainer needs, without private data."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -15,8 +15,8 @@ from .coordinator import Bitrix24SipConfigEntry, Bitrix24SipCoordinator
 from .devices import reg_id_of
 from .state import LineState
 
-# Titles and messages hold names and telephone numbers; a REG_ID stands for one line of
-# one company: lines are numbered instead.
+# Titles and messages contain names and telephone numbers, and a REG_ID identifies a
+# line of a company, so lines are numbered instead.
 _REDACTED = {CONF_WEBHOOK, "title", "error_message"}
 
 
@@ -55,7 +55,7 @@ async def async_get_device_diagnostics(
 
 
 def _portal(coordinator: Bitrix24SipCoordinator) -> dict[str, Any]:
-    """Return what is known of the portal and of the polls."""
+    """Return data about the portal and the polls."""
     monitor, telephony = coordinator.monitor, coordinator.monitor.telephony
     client = telephony.client
     data = coordinator.data
@@ -85,7 +85,7 @@ def _portal(coordinator: Bitrix24SipCoordinator) -> dict[str, Any]:
 
 
 def _lines(coordinator: Bitrix24SipCoordinator) -> dict[int, dict[str, Any]]:
-    """Return what is known of each line, by REG_ID, which is not told itself."""
+    """Return data about each line, by REG_ID, which is not part of the data."""
     return {
         reg_id: _line(coordinator, number, state)
         for number, (reg_id, state) in enumerate(coordinator.data.lines.items(), 1)
@@ -95,7 +95,7 @@ def _lines(coordinator: Bitrix24SipCoordinator) -> dict[int, dict[str, Any]]:
 def _line(
     coordinator: Bitrix24SipCoordinator, number: int, state: LineState
 ) -> dict[str, Any]:
-    """Return what is known of a line, under a number of its own."""
+    """Return data about a line, under a number instead of its REG_ID."""
     reg_id = state.line.reg_id
     registration = state.registration and asdict(state.registration)
     if registration:

@@ -1,4 +1,4 @@
-"""Every error of the portal as Home Assistant's exception, with one sentence each."""
+"""The errors of the portal as Home Assistant's exceptions, with one message each."""
 
 import traceback
 
@@ -13,7 +13,7 @@ from .const import DOMAIN, LOGGER
 def log_unexpected(
     about: str, exception: BaseException, webhook: Webhook | None
 ) -> None:
-    """Log an exception that nobody foresaw, but for what may hold the webhook."""
+    """Log an unexpected exception, without details that may contain the webhook."""
     details = "".join(traceback.format_exception(exception))
     if webhook and webhook.leaks_into(details):
         LOGGER.error("%s: %s (details hidden)", about, type(exception).__name__)
@@ -22,13 +22,13 @@ def log_unexpected(
 
 
 class UnexpectedError(TransientError):
-    """An exception that nobody foresaw: a fault of this integration, not the portal's."""
+    """An unexpected exception: a fault of this integration, not of the portal."""
 
     reason = "unexpected_error"
 
 
 def translation_key(error: Bitrix24Error) -> str:
-    """Return the key of the sentence about an error: one that names no code if empty."""
+    """Return the key of an error's message: one without a code if the code is empty."""
     has_no_code = error.reason == "server_error" and not error.code
     return "server_error_without_code" if has_no_code else error.reason
 
@@ -36,7 +36,7 @@ def translation_key(error: Bitrix24Error) -> str:
 def error_placeholders(
     error: Bitrix24Error, host: str, reg_id: int | None = None
 ) -> dict[str, str]:
-    """Return what the sentences about an error may name. reg_id: where one failed."""
+    """Return the placeholders of an error's message. reg_id: the failed one, if any."""
     return {
         "reg_id": str(reg_id or ""),
         "portal": host,
@@ -48,7 +48,7 @@ def error_placeholders(
 def action_error(
     error: Bitrix24Error, host: str, reg_id: int | None = None
 ) -> HomeAssistantError:
-    """Return the exception with which an action fails."""
+    """Return the exception for a failed action."""
     return HomeAssistantError(
         translation_domain=DOMAIN,
         translation_key=translation_key(error),
@@ -59,7 +59,7 @@ def action_error(
 def update_error(
     error: Bitrix24Error, host: str, retry_after: float | None
 ) -> ConfigEntryAuthFailed | UpdateFailed:
-    """Return the exception with which a poll fails. retry_after: seconds."""
+    """Return the exception for a failed poll. retry_after: seconds."""
     placeholders = error_placeholders(error, host)
     if isinstance(error, InvalidWebhook):
         return ConfigEntryAuthFailed(

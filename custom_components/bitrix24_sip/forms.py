@@ -1,4 +1,4 @@
-"""What the forms of all flows share: their errors, and how input is checked."""
+"""What the forms of all flows share: errors, and the validation of input."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ _DURATION = re.compile(r"\s*(?P<number>[0-9]{1,6})\s*(?P<unit>s|min|h)?\s*")
 
 
 def duration(seconds: int) -> str:
-    """Return seconds as they are chosen and typed in: `45 s`, `2 min`, `1 h`."""
+    """Return seconds as a user chooses or enters them: `45 s`, `2 min`, `1 h`."""
     unit = next(
         unit
         for unit in ("h", "min", "s")
@@ -26,29 +26,29 @@ def duration(seconds: int) -> str:
 
 
 class Form:
-    """The errors of a form, and what its sentences name."""
+    """The errors of a form, and the placeholders of its texts."""
 
     def __init__(self, **placeholders: str) -> None:
-        """Begin with no error."""
+        """Start without errors."""
         self.errors: dict[str, str] = {}
         self.placeholders = placeholders
-        self._webhook: Webhook | None = None  # what no log may hold
+        self._webhook: Webhook | None = None  # must not appear in the log
 
     def fail(self, field: str, reason: str, **placeholders: str) -> None:
-        """Put an error at a field."""
+        """Set the error of a field."""
         self.errors[field] = reason
         self.placeholders |= placeholders
 
     def fail_with(
         self, field: str, error: Bitrix24Error, host: str, reg_id: int | None = None
     ) -> None:
-        """Put an error of the portal at a field. reg_id: where one failed."""
+        """Set an error of the portal for a field. reg_id: the failed one, if any."""
         placeholders = error_placeholders(error, host, reg_id)
         self.fail(field, translation_key(error), **placeholders)
 
     @contextmanager
     def fail_safe(self) -> Iterator[None]:
-        """End an exception that nobody foresaw with an error on the form."""
+        """Show an error on the form after an unexpected exception."""
         try:
             yield
         except AbortFlow:
@@ -58,7 +58,7 @@ class Form:
             self.fail("base", "unknown")
 
     def seconds(self, field: str, text: str, shortest: int, longest: int) -> int:
-        """Return the seconds of a duration, with an error where it is none."""
+        """Return the seconds of a duration, or set an error on the form."""
         if match := _DURATION.fullmatch(text):
             seconds = int(match["number"]) * _UNITS[match["unit"] or "s"]
             if shortest <= seconds <= longest:
@@ -67,7 +67,7 @@ class Form:
         return shortest
 
     def webhook(self, text: str) -> Webhook | None:
-        """Return the webhook that was pasted, None with an error where it is none."""
+        """Return the pasted webhook, or None with an error on the form."""
         try:
             self._webhook = Webhook.parse(text)
         except InvalidWebhookUrl as error:
@@ -77,7 +77,7 @@ class Form:
     async def lines(
         self, telephony: Telephony, field: str = CONF_WEBHOOK
     ) -> dict[int, SipLine] | None:
-        """Return the portal's lines, None with an error where the webhook fails."""
+        """Return the portal's lines, or None with an error on the form."""
         self._webhook = telephony.client.webhook
         try:
             return await telephony.validate_webhook()
@@ -88,7 +88,7 @@ class Form:
     async def reg_ids(
         self, telephony: Telephony, texts: list[str], known: frozenset[int]
     ) -> list[int]:
-        """Return the REG_IDs typed in; those not known already are asked for."""
+        """Return the entered REG_IDs; check new ones on the portal."""
         self._webhook = telephony.client.webhook
         reg_ids: set[int] = set()
         # Several of them may have been pasted at once.

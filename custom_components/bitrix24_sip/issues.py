@@ -1,4 +1,4 @@
-"""Repair issues: what somebody has to fix on the portal, while that is so."""
+"""Repair issues: problems that a user has to fix on the portal."""
 
 from datetime import timedelta
 from typing import Final
@@ -16,8 +16,8 @@ CONNECTOR_UNPAID: Final = "connector_unpaid"
 CONNECTOR_ENDS: Final = "connector_ends"
 CONNECTOR_NOTICE: Final = timedelta(days=7)
 
-# The page of the portal on which an error is mended. A dead webhook is not among them:
-# for that Home Assistant asks by itself.
+# The page of the portal on which an error can be fixed. A revoked webhook is not among
+# them: it starts reauthentication.
 _PAGES: Final = {
     "missing_scope": "/devops/list/",
     "missing_permission": "/telephony/permissions.php",
@@ -40,9 +40,9 @@ def async_update_issues(
     error: Bitrix24Error | None,
     connector: SipConnector | None,
 ) -> None:
-    """Have exactly the issues that there is a reason for now.
+    """Create and delete issues, so that they match the last poll.
 
-    error: of the last poll; a transient one changes nothing of what is known.
+    error: of the last poll; a transient error does not change the issues.
     """
     wanted: dict[str, dict[str, str]] = {}
     if error is None:
@@ -74,20 +74,20 @@ def async_update_issues(
 
 @callback
 def async_delete_issues(hass: HomeAssistant, entry_id: str) -> None:
-    """Delete the issues of a portal that is not monitored any more."""
+    """Delete the issues of a portal that is no longer monitored."""
     for key in _PAGES:
         ir.async_delete_issue(hass, DOMAIN, issue_id(entry_id, key))
 
 
 def issue_id(entry_id: str, key: str) -> str:
-    """Return the id of a portal's issue."""
+    """Return the ID of a portal's issue."""
     return f"{entry_id}_{key}"
 
 
 def _connector_issues(
     connector: SipConnector | None, placeholders: dict[str, str]
 ) -> dict[str, dict[str, str]]:
-    """Return the issues of the SIP Connector, which is paid for a time."""
+    """Return the issues of the SIP Connector, which is a paid subscription."""
     if connector is None:
         return {}
     if connector.paid is False:

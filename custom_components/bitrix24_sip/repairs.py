@@ -1,4 +1,4 @@
-"""Fixing what Home Assistant can: a portal that moved is reconfigured."""
+"""The fix flow of a portal that has moved, which starts reconfiguration."""
 
 from typing import Any
 
@@ -18,25 +18,25 @@ async def async_create_fix_flow(
 
 
 class PortalMovedFlow(RepairsFlow):
-    """Names the new address, and leads to reconfiguration.
+    """Shows the new address, and starts reconfiguration.
 
-    The secret is not sent to the new address before somebody pasted it with that.
+    The secret is not sent to the new address before the user pastes it again.
     """
 
     def __init__(self, placeholders: dict[str, str]) -> None:
-        """Take what the sentences name, and the entry."""
+        """Set the placeholders of the texts, including the entry's ID."""
         self._placeholders = placeholders
 
     async def async_step_init(
         self, user_input: dict[str, Any] | None = None
     ) -> RepairsFlowResult:
-        """Begin."""
+        """Start."""
         return await self.async_step_confirm()
 
     async def async_step_confirm(
         self, user_input: dict[str, Any] | None = None
     ) -> RepairsFlowResult:
-        """Start the reconfiguration when somebody says so."""
+        """Start the reconfiguration after confirmation."""
         form = Form(**self._placeholders)
         if user_input is not None:
             with form.fail_safe():
@@ -48,7 +48,7 @@ class PortalMovedFlow(RepairsFlow):
         )
 
     async def _reconfigure(self) -> RepairsFlowResult:
-        """Start the reconfiguration, and lead there."""
+        """Start the reconfiguration as the next flow."""
         flow = await self.hass.config_entries.flow.async_init(
             DOMAIN,
             context={
@@ -59,7 +59,7 @@ class PortalMovedFlow(RepairsFlow):
         result = self.async_abort(
             reason="reconfigure", description_placeholders=self._placeholders
         )
-        # The issue stays until a poll is answered. Where the frontend knows of a next
-        # flow (2026.9 and newer) it opens that; elsewhere the sentence says what to do.
+        # The issue stays until a poll succeeds. The frontend opens the next flow (2026.9
+        # and newer); on older versions the text says what to do.
         result["next_flow"] = (FlowType.CONFIG_FLOW, flow["flow_id"])  # type: ignore[typeddict-item]
         return result

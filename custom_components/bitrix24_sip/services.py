@@ -1,4 +1,4 @@
-"""The action that asks a portal for registrations now."""
+"""The action that requests the present status of registrations."""
 
 from typing import TYPE_CHECKING, Any, Final
 
@@ -52,7 +52,7 @@ def async_setup_services(hass: HomeAssistant) -> None:
 
 
 async def _get_registration_status(call: ServiceCall) -> ServiceResponse:
-    """Ask the portal now; per REG_ID what it answers, or its error."""
+    """Request the status of each REG_ID; return the answer or the error."""
     entry: Bitrix24SipConfigEntry = service.async_get_config_entry(
         call.hass, DOMAIN, call.data[ATTR_CONFIG_ENTRY_ID]
     )

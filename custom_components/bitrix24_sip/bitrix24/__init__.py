@@ -1,6 +1,6 @@
-"""Bitrix24's REST API, as far as the telephony of a portal is concerned.
+"""The part of Bitrix24's REST API that concerns the telephony of a portal.
 
-Knows nothing of Home Assistant; needs aiohttp and the standard library only.
+It needs aiohttp and the standard library only, not Home Assistant.
 """
 
 from .client import BatchAnswer, Bitrix24Client, OperatingTime

@@ -1,9 +1,10 @@
-"""How the lines of a poll are divided into requests, by what the portal managed so far.
+"""How the lines of a poll are divided into requests, depending on the portal's speed.
 
-The portal cuts a request off after 60 seconds, whole; one `voximplant.sip.status` can
-take up to 40 seconds of them when the telephony provider hangs. So a batch is kept to
-what the portal answers in a third of that time, and a line that hangs is isolated: asked
-in a request of its own, after the others, and ever more rarely.
+The portal aborts a request after 60 seconds, with all of its commands. A single
+`voximplant.sip.status` can take up to 40 seconds if the telephony provider hangs. So
+the size of a batch is limited to what the portal answers in a third of that time, and a
+line that hangs is isolated: it is polled by a request of its own, after the others, and
+less and less often.
 """
 
 from collections.abc import Collection, Sequence
@@ -12,15 +13,15 @@ from time import monotonic
 
 # A batch should take no longer than this many seconds.
 BATCH_SECONDS = 20.0
-# An answer without a status that took this many seconds tells of a hanging provider.
+# If an answer without a status took this many seconds, the provider hangs.
 HANG_SECONDS = 9.0
-# The least time, in seconds, for the request of an isolated line.
+# The minimum time, in seconds, for the request of an isolated line.
 ISOLATED_SECONDS = 5.0
-# A line that hung in a request of its own is not asked for this many seconds, which are
-# doubled each time.
+# A line that hung in a request of its own is not polled for this many seconds, doubled
+# each time.
 FIRST_REST = 60.0
 LONGEST_REST = 600.0
-# After hanging on its own, a line rejoins the others when it answered this many times.
+# After hanging on its own, a line rejoins the others after this many answers.
 ANSWERS_TO_REJOIN = 5
 
 
@@ -28,8 +29,8 @@ ANSWERS_TO_REJOIN = 5
 class RequestPlan:
     """The requests of one poll, each a list of REG_IDs.
 
-    resting: isolated lines that are not asked this time; isolated_from: the index of the
-    first request with an isolated line.
+    resting: isolated lines that are not polled this time; isolated_from: the index of
+    the first request with an isolated line.
     """
 
     requests: list[list[int]]
@@ -53,7 +54,7 @@ class _IsolatedLine:
     rests_until: float = 0.0
 
     def hung(self) -> None:
-        """Take note that it hung on its own, and let it rest longer each time."""
+        """Record that it hung on its own, and let it rest longer each time."""
         rest = min(FIRST_REST * 2**self.hangs, LONGEST_REST)
         self.hangs += 1
         self.answers = 0
@@ -70,7 +71,7 @@ class BatchPlanner:
     _not_reached: set[int] = field(default_factory=set)
 
     def without_rests(self) -> BatchPlanner:
-        """Return a planner that knows the same and learns apart; no line rests."""
+        """Return an independent copy of the planner, in which no line rests."""
         isolated = {r: replace(i, rests_until=0.0) for r, i in self._isolated.items()}
         return BatchPlanner(self.max_commands, self.seconds_per_command, isolated)
 
@@ -83,14 +84,14 @@ class BatchPlanner:
 
     @property
     def isolated(self) -> frozenset[int]:
-        """The lines that are asked in requests of their own."""
+        """The lines that are polled by requests of their own."""
         return frozenset(self._isolated)
 
     def plan(self, reg_ids: Sequence[int], extras: int, seconds: float) -> RequestPlan:
         """Divide the lines for a poll of so many seconds.
 
         The first request has room for `extras` other commands. Lines that the last poll
-        had no time for come first.
+        did not reach come first.
         """
         size, now = self.size(seconds), monotonic()
         ordered = list(reg_ids)
@@ -118,10 +119,10 @@ class BatchPlanner:
         commands: int,
         seconds: float,
     ) -> None:
-        """Learn from a request that was answered after so many seconds.
+        """Record a request that was answered after some seconds.
 
-        silent: those of its lines for which the portal had no status. When the answer
-        took long, it was because the telephony provider hung for them.
+        silent: those of its lines for which the portal had no status. If the answer
+        took long, the telephony provider hung for them.
         """
         hung = silent if seconds >= HANG_SECONDS else ()
         if not hung:
@@ -137,7 +138,7 @@ class BatchPlanner:
                     del self._isolated[reg_id]
 
     def lost(self, reg_ids: Sequence[int], commands: int, seconds: float) -> None:
-        """Learn from a request that was lost to the time limit after so many seconds."""
+        """Record a request that was lost to the time limit after some seconds."""
         if len(reg_ids) > 1:
             self._learn(seconds / commands)
         for reg_id in reg_ids:
@@ -147,11 +148,11 @@ class BatchPlanner:
                 self._isolated[reg_id] = _IsolatedLine()
 
     def not_reached(self, reg_ids: Sequence[int]) -> None:
-        """Take note of lines that the poll had no time left for."""
+        """Record lines for which the poll had no time left."""
         self._not_reached.update(reg_ids)
 
     def _learn(self, seconds: float) -> None:
-        """Follow the seconds per command: at once upwards, slowly downwards."""
+        """Update the seconds per command: upwards at once, downwards slowly."""
         slower = seconds > self.seconds_per_command
         self.seconds_per_command = (
             seconds if slower else (self.seconds_per_command + seconds) / 2

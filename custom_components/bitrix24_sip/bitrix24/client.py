@@ -32,10 +32,10 @@ from .errors import (
 from .webhook import Webhook
 
 MAX_COMMANDS = 50  # of one batch, as documented
-PORTAL_CUT = 60.0  # seconds after which the portal cuts a request off, as documented
+PORTAL_CUT = 60.0  # seconds after which the portal aborts a request, as documented
 REQUEST_SECONDS = PORTAL_CUT + 5.0
 CONNECT_SECONDS = 10.0
-# No answer that is asked for here comes near this; what is larger is not read on.
+# Answers are far smaller than this; reading stops at this size.
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 # Shortest and longest pause before each of the retries, in seconds.
 RETRY_PAUSES: tuple[tuple[float, float], ...] = ((0.5, 1.0), (1.5, 3.0))
@@ -47,9 +47,9 @@ OPERATING_WINDOW = 600.0  # seconds over which the portal sums operating time
 class OperatingTime:
     """Server time that a method used in the last 10 minutes, as the portal reports it.
 
-    seconds: used; per_call: what a call adds, by the latest ones; resets_at: when the
-    oldest minute of it leaves the sum, on this machine's monotonic clock, so that the
-    portal's own clock may be wrong.
+    seconds: used; per_call: what a call adds, from the latest ones; resets_at: when the
+    oldest minute leaves the sum, on this machine's monotonic clock, so that the
+    portal's clock may be wrong.
     """
 
     seconds: float
@@ -63,10 +63,11 @@ class OperatingTime:
 
 @dataclass(frozen=True, slots=True)
 class BatchAnswer:
-    """What the commands of one batch answered, by the caller's keys.
+    """The answers of the commands of one batch, by the caller's keys.
 
-    Every key of the batch is in exactly one of `results` and `errors`. seconds: what the
-    request itself took, without retries and without waiting for its turn.
+    Every key of the batch is in exactly one of `results` and `errors`. seconds: the
+    duration of the request itself, without retries and without waiting for other
+    requests.
     """
 
     results: dict[str, Any]
@@ -76,7 +77,7 @@ class BatchAnswer:
 
 @dataclass(slots=True)
 class Statistics:
-    """What this client has done so far."""
+    """Counters of this client."""
 
     requests: int = 0
     commands: int = 0
@@ -87,8 +88,8 @@ class Statistics:
 class Bitrix24Client:
     """A client of one portal's REST API (version 2) with an inbound webhook.
 
-    One request at a time: a portal counts all requests of an address, and a monitor
-    has no business to crowd others out.
+    It sends one request at a time: the portal limits the requests of an IP address,
+    which other clients share.
     """
 
     def __init__(
@@ -99,7 +100,7 @@ class Bitrix24Client:
         user_agent: str = "bitrix24-sip",
         json_loads: Callable[[bytes], Any] = json.loads,
     ) -> None:
-        """Take the session, which should keep no cookies, and the webhook.
+        """Set the session, which should keep no cookies, and the webhook.
 
         json_loads: a faster reader of JSON, which may be stricter (ValueError).
         """
@@ -118,7 +119,7 @@ class Bitrix24Client:
     def separate(self) -> Bitrix24Client:
         """Return a client with statistics of its own.
 
-        It shares this one's queue, and what is known of the operating time.
+        It shares the lock of this one, and the operating times.
         """
         other = copy(self)
         other.statistics = Statistics()
@@ -129,11 +130,11 @@ class Bitrix24Client:
     ) -> BatchAnswer:
         """Run up to 50 commands in one request; raise Bitrix24Error if that fails.
 
-        commands: by keys of the caller's, each as the portal wants it: the method, "?"
-        and the encoded parameters where there are any. The keys should not be numbers,
-        which PHP would turn into a list. A command that fails has its error in the
-        answer. seconds: the time for all of it, the wait for the turn of this request,
-        retries and pauses included.
+        commands: by keys of the caller, each in the portal's format: the method, "?"
+        and the encoded parameters, if any. The keys should not be numbers, which PHP
+        would turn into a list. A command that fails has its error in the answer.
+        seconds: the time limit, including the wait for other requests, retries and
+        pauses.
         """
         body = {"halt": 0, "cmd": dict(commands)}
         answer, took = await self._request("batch", body, len(commands), seconds)
@@ -163,9 +164,9 @@ class Bitrix24Client:
         return self._with_reset(error, command.partition("?")[0])
 
     def _with_reset(self, error: Bitrix24Error, method: str) -> Bitrix24Error:
-        """Complete an exceeded operating time with the time that the portal last named.
+        """Add the reset time of the last successful answer to an error.
 
-        The error itself carries none.
+        The error of an exceeded operating time has none.
         """
         if (
             isinstance(error, OperatingTimeExceeded)
@@ -176,7 +177,7 @@ class Bitrix24Client:
         return error
 
     def _record_error(self, error: Bitrix24Error) -> Bitrix24Error:
-        """Count an error by its kind, and return it fit to be logged."""
+        """Count an error by its kind, and return it without the secret."""
         self.statistics.errors[error.reason] += 1
         if self.webhook.leaks_into(error.code):
             error.redact()  # an answer that repeats the secret
@@ -185,7 +186,7 @@ class Bitrix24Client:
     async def _request(
         self, method: str, body: Mapping[str, Any], commands: int, seconds: float
     ) -> tuple[dict[str, Any], float]:
-        """POST, and again where a fault may be over in a second.
+        """Send a POST request, and retry it after a fault that may end within seconds.
 
         Return the JSON object, which has a `result` and no error, and the seconds that
         the last attempt took.
@@ -212,11 +213,11 @@ class Bitrix24Client:
                     raise error
                 self.statistics.retries += 1
                 await asyncio.sleep(wait)
-        raise RequestTimeout  # it was never sent
+        raise RequestTimeout  # it was not sent
 
     @asynccontextmanager
     async def _turn(self, seconds: float) -> AsyncGenerator[None]:
-        """Wait for the turn of a request; raise RequestTimeout if it does not come."""
+        """Wait until no other request runs, or raise RequestTimeout."""
         try:
             async with asyncio.timeout(seconds):
                 await self._one_at_a_time.acquire()
@@ -230,11 +231,11 @@ class Bitrix24Client:
     async def _attempt(
         self, method: str, body: Mapping[str, Any], seconds: float
     ) -> dict[str, Any] | Bitrix24Error:
-        """POST once. Errors are returned, not raised.
+        """Send a POST request once. Errors are returned, not raised.
 
-        So none carries aiohttp's exception along, whose texts may hold the URL.
+        So none has aiohttp's exception as its context, whose text may contain the URL.
         """
-        if self._session.closed:  # while this request waited for its turn
+        if self._session.closed:  # while this request waited for others
             return ConnectionFailed()
         try:
             async with (
@@ -267,7 +268,7 @@ class Bitrix24Client:
     def _parse_response(
         self, body: bytes, response: aiohttp.ClientResponse, method: str
     ) -> dict[str, Any] | Bitrix24Error:
-        """Return the JSON object in an answer's body, or the error that it is."""
+        """Return the JSON object in an answer's body, or the error that it contains."""
         try:
             answer = self._loads(body)
         except ValueError, RecursionError:
@@ -288,11 +289,11 @@ class Bitrix24Client:
         try:
             return self._json_loads(body)
         except ValueError:
-            # A BOM, or half a surrogate pair, is too much for a strict reader.
+            # A strict reader refuses a BOM and lone surrogates.
             return json.loads(body)
 
     def _not_json(self, response: aiohttp.ClientResponse) -> Bitrix24Error:
-        """Return what an answer means that is not JSON: mostly a front server's page."""
+        """Return the error of an answer that is not JSON, mostly a web page."""
         if response.status == HTTPStatus.TOO_MANY_REQUESTS:
             return Throttled(retry_after=_retry_after(response))
         if response.status == HTTPStatus.GATEWAY_TIMEOUT:
@@ -304,9 +305,10 @@ class Bitrix24Client:
         return UnexpectedAnswer()
 
     def _redirected(self, location: str) -> Bitrix24Error:
-        """Return what a redirect means. It is never followed: it would take the secret.
+        """Return the error of a redirect, which is never followed.
 
-        A renamed portal answers at its old host with the new one, the path unchanged.
+        A request to the other host would contain the secret. A renamed portal redirects
+        from its old host to the new one, with the same path.
         """
         try:
             new, old = urlsplit(location), urlsplit(self.webhook.url)
@@ -328,7 +330,7 @@ class Bitrix24Client:
     ) -> None:
         """Keep the operating time of each method, as the `time` blocks report it.
 
-        It is a sum, so of the calls of one method the first and the last block tell all.
+        It is a sum, so the first and the last block of a method are sufficient.
         """
         calls: dict[str, list[str]] = {}
         for key, command in commands.items():
@@ -341,10 +343,11 @@ class Bitrix24Client:
     def _note_operating_time(
         self, method: str, first: Any, last: Any, steps: int
     ) -> None:
-        """Keep what the `time` blocks of two calls say, the second `steps` calls later.
+        """Keep the operating time of two `time` blocks, `steps` calls apart.
 
-        The sum falls while minutes leave it, so a small step says little of what a call
-        adds. The time until the reset is taken within the portal's own clock.
+        The sum shrinks when minutes leave it, so a small difference says little about
+        the cost of a call. The time until the reset is computed on the portal's own
+        clock.
         """
         seconds = _number(last, "operating")
         reset = _number(last, "operating_reset_at")
@@ -365,9 +368,9 @@ class Bitrix24Client:
 
 
 def _is_retryable(error: Bitrix24Error) -> bool:
-    """Return whether it is worth asking again within seconds.
+    """Return whether a retry within seconds may succeed.
 
-    Not after a time-out: the portal worked on the request until the end of its time.
+    Not after a time-out: the portal has already worked on the request for that long.
     """
     if isinstance(error, OperatingTimeExceeded | InsecureConnection):
         return False
@@ -378,7 +381,7 @@ def _is_retryable(error: Bitrix24Error) -> bool:
 
 
 def _retry_after(response: aiohttp.ClientResponse) -> float | None:
-    """Return the seconds of a `Retry-After` header, where there is a sensible one."""
+    """Return the seconds of a `Retry-After` header, if it is plausible."""
     value = response.headers.get("Retry-After", "")
     if not (value.isascii() and value.isdigit() and len(value) < 9):
         return None
@@ -386,7 +389,7 @@ def _retry_after(response: aiohttp.ClientResponse) -> float | None:
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes | None:
-    """Return the body of an answer, None where it is too long to be one."""
+    """Return the body of an answer, None if it is too long."""
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
@@ -397,7 +400,7 @@ async def _read(response: aiohttp.ClientResponse) -> bytes | None:
 
 
 def _number(block: Any, name: str) -> float | None:
-    """Return a number of a `time` block, which may be written as a string, or None."""
+    """Return a number of a `time` block, which may be a string, or None."""
     try:
         number = float(block[name])
     except TypeError, LookupError, ValueError, OverflowError:

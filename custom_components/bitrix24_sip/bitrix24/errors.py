@@ -1,12 +1,11 @@
-"""What can go wrong between a caller and a Bitrix24 portal, and who can mend it.
+"""The errors of a portal's REST API, and who can fix them.
 
-One small tree. Its two halves are what a caller has to know first: a `TransientError`
-goes away by itself, a `PermanentError` stays until somebody acts. The leaves say what
-that somebody has to do; `reason` is the leaf's name for translations and tables.
+A `TransientError` ends by itself, a `PermanentError` stays until somebody acts. Their
+subclasses say what has to be done; `reason` is the key for translations and tables.
 
-An error is told apart by the portal's `error` and `error_description`; the HTTP status
-is only a hint, because documentation and server disagree on it (the documentation has
-403 and 503 where the server sends 401).
+Errors are distinguished by the portal's `error` and `error_description`. The HTTP
+status is only a hint, because documentation and server disagree on it (the
+documentation has 403 and 503 where the server sends 401).
 """
 
 from collections.abc import Mapping
@@ -14,11 +13,11 @@ from typing import Any, ClassVar
 
 
 class Bitrix24Error(Exception):
-    """Base of all errors of the portal's REST API. Its text never holds the secret.
+    """Base of all errors of the portal's REST API. Its text never contains the secret.
 
-    `code` is the portal's own error code, where it gave one; `retry_after` the seconds
-    after which to ask again, where the portal named a time. The text is for developers;
-    what a user reads is translated by `reason`.
+    `code` is the portal's own error code, if any; `retry_after` the seconds after which
+    to retry, if the portal named a time. The text is for developers; users read the
+    translation of `reason`.
     """
 
     reason: ClassVar[str]
@@ -26,21 +25,21 @@ class Bitrix24Error(Exception):
     retry_after: float | None = None
 
     def __init__(self, code: str = "") -> None:
-        """Take the portal's error code."""
+        """Set the portal's error code."""
         super().__init__(code)
         self.code = code
 
     def __str__(self) -> str:
-        """Return the reason, and the code where there is one."""
+        """Return the reason, and the code if there is one."""
         return f"{self.reason} ({self.code})" if self.code else self.reason
 
     def redact(self) -> None:
-        """Take the code out, which repeats the secret."""
+        """Remove the code, which repeats the secret."""
         self.code, self.args = "", ()
 
 
 class TransientError(Bitrix24Error):
-    """A fault that goes away by itself: ask again later."""
+    """A fault that ends by itself: retry later."""
 
     reason = "server_error"
 
@@ -58,9 +57,9 @@ class InsecureConnection(ConnectionFailed):
 
 
 class RequestTimeout(TransientError):
-    """No whole answer in time, or the portal cut the request off after 60 seconds.
+    """No complete answer in time, or the portal aborted the request after 60 seconds.
 
-    seconds: what the request took, None where there was no time left to send it.
+    seconds: the duration of the request, None if there was no time left to send it.
     """
 
     reason = "timeout"
@@ -68,13 +67,13 @@ class RequestTimeout(TransientError):
 
 
 class ServerFault(TransientError):
-    """The portal's own fault: 5xx, or one of its internal error codes."""
+    """A fault of the portal: 5xx, or one of its internal error codes."""
 
     reason = "server_error"
 
 
 class UnexpectedAnswer(TransientError):
-    """Not an answer of a Bitrix24 portal: a web page, not JSON, or of a wrong shape."""
+    """Not an answer of a Bitrix24 portal: a web page, not JSON, or malformed."""
 
     reason = "not_bitrix24"
 
@@ -86,7 +85,7 @@ class UnknownError(TransientError):
 
 
 class RegistrationNotFound(TransientError):
-    """`REG_ID_NOT_FOUND`: no such registration, or the telephony provider is silent.
+    """`REG_ID_NOT_FOUND`: no such registration, or no answer of the telephony provider.
 
     The portal gives this code for every failure of `voximplant.sip.status`, so on its
     own it is no proof that the registration is gone.
@@ -101,7 +100,7 @@ class Throttled(TransientError):
     reason = "throttled"
 
     def __init__(self, code: str = "", retry_after: float | None = None) -> None:
-        """Take the error code and the seconds to wait."""
+        """Set the error code and the seconds to wait."""
         super().__init__(code)
         self.retry_after = retry_after
 
@@ -119,13 +118,13 @@ class PermanentError(Bitrix24Error):
 
 
 class InvalidWebhook(PermanentError):
-    """The webhook is not valid (any more): a new one is needed."""
+    """The webhook is invalid: a new one is needed."""
 
     reason = "invalid_webhook"
 
 
 class MissingScope(PermanentError):
-    """The webhook lacks the right `telephony`."""
+    """The webhook lacks the scope `telephony`."""
 
     reason = "missing_scope"
 
@@ -161,24 +160,24 @@ class TelephonyMissing(PermanentError):
 
 
 class HttpsRequired(PermanentError):
-    """The portal wants https."""
+    """The portal requires https."""
 
     reason = "https_required"
 
 
 class PortalMoved(PermanentError):
-    """The portal answers at another host: `new_host`. Nothing was sent there."""
+    """The portal answers at another host: `new_host`. No request was sent there."""
 
     reason = "portal_moved"
 
     def __init__(self, new_host: str) -> None:
-        """Take the host (with its port, where it is not the usual one)."""
+        """Set the host (with its port, if it is not the default)."""
         super().__init__()
         self.new_host = new_host
 
 
-# The portal's codes, upper case, each with its one meaning. `ACCESS_DENIED`,
-# `OPERATION_TIME_LIMIT` and the like, which need more than the code, stand below.
+# The portal's codes with a single meaning, in upper case. `ACCESS_DENIED`,
+# `OPERATION_TIME_LIMIT` and the like, which need more than the code, are handled below.
 _BY_CODE: Mapping[str, type[Bitrix24Error]] = {
     "INVALID_CREDENTIALS": InvalidWebhook,
     "NO_AUTH_FOUND": InvalidWebhook,
@@ -214,11 +213,11 @@ _PLAN_WORDS = ("commercial plan", "subscription", "extended plan", "license")
 
 
 def error_of(answer: Mapping[str, Any], status: int = 200) -> Bitrix24Error | None:
-    """Return the error that an answer (or a command's part of a batch) holds, if any.
+    """Return the error in an answer, or in a command's part of a batch, if any.
 
-    answer: the decoded JSON object; status: the HTTP status, 200 inside a batch.
-    An error is where `error` stands, even empty, or an `error_description` without a
-    `result`.
+    answer: the decoded JSON object; status: the HTTP status, 200 inside a batch. An
+    answer is an error if it has `error`, even empty, or an `error_description` without
+    a `result`.
     """
     if "error" not in answer and not (
         "error_description" in answer and "result" not in answer
@@ -233,7 +232,7 @@ def error_of(answer: Mapping[str, Any], status: int = 200) -> Bitrix24Error | No
 
 
 def _presentable(code: object) -> str:
-    """Return an error code fit for a log line: short, and of plain characters."""
+    """Return an error code for a log line: short, with plain characters only."""
     if not isinstance(code, str | int):
         return ""
     return "".join(
@@ -255,14 +254,14 @@ def _class_of(code: str, text: str, status: int) -> type[Bitrix24Error]:
         return Throttled
     if "current license" in text:
         return PlanRestricted
-    # An exception that was thrown without a code arrives as "", "0" or digits.
+    # The code of an exception without a code is "", "0" or digits.
     if status >= 500 or not code or code.isdigit():
         return ServerFault
     return UnknownError
 
 
 def _class_of_access_denied(text: str, status: int) -> type[Bitrix24Error]:
-    """Tell the meanings of `ACCESS_DENIED` apart, which only its text does."""
+    """Return the class for an `ACCESS_DENIED`, which only its description tells."""
     if "application context" in text:
         return UnknownError  # a method for applications: none of those used here
     if any(word in text for word in _PLAN_WORDS):

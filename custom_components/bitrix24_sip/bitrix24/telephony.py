@@ -1,10 +1,11 @@
-"""The telephony methods of the portal's REST API, and what they answer.
+"""The telephony methods of the portal's REST API, and their answers.
 
 All of them need the scope `telephony`, and the permission "Manage numbers: change" of
-the webhook's owner. Not used: `voximplant.sip.get`, which answers SIP passwords.
+the webhook's owner. `voximplant.sip.get` is not used, because its answer contains SIP
+passwords.
 
-What cannot be read is an `UnexpectedAnswer` for that one thing; it never becomes a
-wrong value. Numbers may arrive as strings, and an empty object as PHP's `[]`.
+A part of an answer that cannot be parsed is an `UnexpectedAnswer`; it never becomes a
+wrong value. Numbers may be strings, and an empty object may be PHP's `[]`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,12 +38,12 @@ CONNECTOR_METHOD = "voximplant.sip.connector.status"
 MAX_TITLE = 100  # characters of a line's title that are kept
 MAX_MESSAGE = 255  # characters of an error message that are kept
 MAX_REG_ID = 2**63 - 1
-# A request that can have no more than this many seconds is not begun.
+# A request with less time than this many seconds is not sent.
 SHORTEST_REQUEST = 1.0
-# Kept back for asking whether the portal answers at all, as long as it did not.
+# Reserved for the request that checks whether the portal answers at all.
 PROBE_SECONDS = 5.0
 
-# `PAID` is a boolean in the documentation, and passed on from elsewhere by the server.
+# `PAID` is a boolean in the documentation; the server passes on what it receives.
 _YES_NO = {"true": True, "1": True, "y": True, "false": False, "0": False, "n": False}
 _REG_KEY = re.compile(r"reg([1-9][0-9]{0,18})")
 _NOT_SHOWN = re.compile(
@@ -66,11 +67,11 @@ _DOCUMENTED = {status.value: status for status in RegistrationStatus}
 class SipRegistration:
     """One answer of `voximplant.sip.status`.
 
-    reg_id: `REG_ID`; status_result: `STATUS_RESULT` as the portal says it, which may be
-    a word that is not documented; status_code: the SIP response code of the REGISTER,
-    None while there is none; error_message: the text for it, "" where there is none;
-    last_updated: "date and time of the last update of the status", as the documentation
-    has it since March 2026, read as UTC (the portal names no zone).
+    reg_id: `REG_ID`; status_result: `STATUS_RESULT` as the portal sends it, also if it
+    is not documented; status_code: the SIP response code of the REGISTER, None while
+    there is none; error_message: the text for it, "" if there is none; last_updated:
+    "date and time of the last update of the status" (documentation of March 2026),
+    parsed as UTC, as the portal names no zone.
     """
 
     reg_id: int
@@ -81,17 +82,17 @@ class SipRegistration:
 
     @property
     def status(self) -> RegistrationStatus | None:
-        """The status, None for a word that is not documented."""
+        """The status, None if it is not documented."""
         return _DOCUMENTED.get(self.status_result)
 
     @property
     def registered(self) -> bool:
-        """Whether the line is registered: only "success" ever says so."""
+        """Whether the line is registered, which only "success" means."""
         return self.status_result == RegistrationStatus.SUCCESS
 
     @property
     def settled(self) -> bool:
-        """Whether this is the portal's final word, rather than a passing state."""
+        """Whether this is a final state of the registration."""
         return self.registered or self.status_result == RegistrationStatus.ERROR
 
     @property
@@ -104,7 +105,7 @@ class SipRegistration:
 
 @dataclass(frozen=True, slots=True)
 class SipLine:
-    """A Cloud PBX line that the portal lists. title: "" where there is none."""
+    """A Cloud PBX line that the portal lists. title: "" if there is none."""
 
     reg_id: int
     title: str = ""
@@ -121,7 +122,7 @@ class SipConnector:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What one poll brought. None: not asked."""
+    """The answers of one poll. None: not requested."""
 
     registrations: dict[int, SipRegistration | Bitrix24Error]
     lines: dict[int, SipLine] | Bitrix24Error | None = None
@@ -134,17 +135,17 @@ class Telephony:
     def __init__(
         self, client: Bitrix24Client, planner: BatchPlanner | None = None
     ) -> None:
-        """Take the client of the portal, and what is known of how it copes."""
+        """Set the client of the portal, and the planner with the portal's speed."""
         self.client = client
         self.planner = planner or BatchPlanner(MAX_COMMANDS)
-        # One answer of each kind, the latest, as it came: for diagnostics.
+        # The latest unparsed answer of each kind, for diagnostics.
         self.samples: dict[str, Any] = {}
 
     async def validate_webhook(self) -> dict[int, SipLine]:
-        """Return the portal's lines if the webhook can do all that is needed; or raise.
+        """Return the portal's lines if the webhook is sufficient, or raise.
 
-        One request. `profile` needs no right, so it tells a dead webhook from a missing
-        right; it is empty where the webhook's owner was dismissed.
+        It sends one request. `profile` needs no scope, so it distinguishes a revoked
+        webhook from a missing scope; it is empty if the webhook's owner was dismissed.
         """
         answer = await self.client.batch(
             {"profile": "profile", "scope": "scope", "lines": LINES_METHOD}
@@ -163,8 +164,8 @@ class Telephony:
     ) -> dict[int, SipRegistration | Bitrix24Error]:
         """Return the answer or the error of each registration, apart from the polls.
 
-        The portal is asked about all of them, also those that the polls let rest, and
-        nothing of it changes what the polls know and count. Raises like `poll`.
+        All of them are requested, also those that the polls let rest, and neither
+        planner nor statistics of the polls change. Raises like `poll`.
         """
         apart = Telephony(self.client.separate(), self.planner.without_rests())
         return (await apart.poll(reg_ids, seconds=seconds)).registrations
@@ -178,13 +179,13 @@ class Telephony:
         partial: bool = False,
         seconds: float = 60.0,
     ) -> Answers:
-        """Ask all that is wanted in as few requests as the portal copes with.
+        """Send all that is wanted in as few requests as the portal's speed allows.
 
-        One request after the other, within `seconds` altogether. Raises a Bitrix24Error
-        where the portal answered nothing, or refuses all that was asked for one reason;
-        otherwise what failed has its error in the answer. A time-out is the lines' own as
-        long as the portal still answers a cheap question. partial: these are some lines
-        of several, so what is refused to them is not refused to all.
+        Requests are sent one after the other, within `seconds` altogether. Raises a
+        Bitrix24Error if the portal answered nothing, or refuses all for one reason;
+        otherwise the answer has the errors. A time-out affects its lines only if the
+        portal still answers a cheap request. partial: there are other lines, so a
+        common error of these is not raised.
         """
         ends = monotonic() + seconds
         extras: dict[str, str] = {}
@@ -219,7 +220,7 @@ class Telephony:
                     self.planner.lost(chunk, len(commands), error.seconds)
             except Bitrix24Error as error:
                 errors |= dict.fromkeys(commands, error)
-                failure = error  # the other requests would only meet it again
+                failure = error  # the other requests would end with the same error
             else:
                 answered = True
                 silent = [r for r in chunk if _key(r) in answer.errors]
@@ -242,9 +243,9 @@ class Telephony:
         )
 
     async def _probe(self, seconds: float) -> dict[str, Any]:
-        """Ask for the list of lines, which costs the portal nothing; raise if it fails.
+        """Request the list of lines, which is cheap for the portal; raise if it fails.
 
-        So a provider that hangs is told from a portal that does not answer.
+        This distinguishes a hanging provider from a portal that does not answer.
         """
         answer = await self.client.batch({"lines": LINES_METHOD}, seconds=seconds)
         for error in answer.errors.values():
@@ -258,7 +259,7 @@ class Telephony:
         results: Mapping[str, Any],
         errors: Mapping[str, Bitrix24Error],
     ) -> SipRegistration | Bitrix24Error:
-        """Return what a line answered, or its error."""
+        """Return the registration of a line, or its error."""
         key = _key(reg_id)
         if key in errors:
             return errors[key]
@@ -274,9 +275,9 @@ def _raise_common_refusal(
     results: Mapping[str, Any],
     requests: list[list[int]],
 ) -> None:
-    """Raise where the portal refuses all of the lines for one and the same reason.
+    """Raise if the portal refuses all of the lines for the same reason.
 
-    Where no line was asked, the same goes for what else was.
+    Without lines, the same applies to the other commands.
     """
     keys = [_key(reg_id) for chunk in requests for reg_id in chunk]
     refusals = [errors.get(key) for key in keys or [*errors, *results]]
@@ -288,14 +289,14 @@ def _raise_common_refusal(
 
 
 def _key(reg_id: int) -> str:
-    """Return a batch's key for a registration: no number, as PHP would renumber those."""
+    """Return a batch's key for a registration: no number, as PHP would renumber it."""
     return f"s{reg_id}"
 
 
 def _parsed(
     key: str, results: Mapping[str, Any], errors: Mapping[str, Bitrix24Error]
 ) -> Any:
-    """Return what the portal answered about itself, its error, or None if not asked."""
+    """Return a parsed result of the portal, its error, or None if not requested."""
     if key in errors:
         return errors[key]
     if key not in results:
@@ -307,9 +308,9 @@ def _parsed(
 
 
 def parse_registration(result: Any, reg_id: int) -> SipRegistration:
-    """Read a result of `voximplant.sip.status` for a REG_ID; raise UnexpectedAnswer.
+    """Parse a result of `voximplant.sip.status`, or raise UnexpectedAnswer.
 
-    Without a status, or with another line's REG_ID, it says nothing about this line.
+    A result without a status, or with the REG_ID of another line, is unexpected.
     """
     if not isinstance(result, dict):
         raise UnexpectedAnswer
@@ -333,9 +334,10 @@ def parse_registration(result: Any, reg_id: int) -> SipRegistration:
 
 
 def parse_lines(result: Any) -> dict[int, SipLine]:
-    """Read a result of `voximplant.line.get`: keys `reg<REG_ID>`; raise UnexpectedAnswer.
+    """Parse a result of `voximplant.line.get`, or raise UnexpectedAnswer.
 
-    Other keys are office PBXs (`sip…`) and rented numbers. Titles are HTML-escaped.
+    Keys `reg<REG_ID>` are lines, others office PBXs (`sip…`) and rented numbers. Titles
+    are HTML-escaped.
     """
     if result == []:
         return {}
@@ -351,7 +353,7 @@ def parse_lines(result: Any) -> dict[int, SipLine]:
 
 
 def parse_connector(result: Any) -> SipConnector:
-    """Read a result of `voximplant.sip.connector.status`; raise UnexpectedAnswer."""
+    """Parse a `voximplant.sip.connector.status`, or raise UnexpectedAnswer."""
     if not isinstance(result, dict):
         raise UnexpectedAnswer
     paid = _YES_NO.get(str(result.get("PAID")).strip().lower())
@@ -373,7 +375,7 @@ def parse_reg_id(value: Any) -> int | None:
 
 
 def parse_int(value: Any) -> int | None:
-    """Return a whole number that may be written as a string, or None."""
+    """Return an integer that may be a string, or None."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
@@ -386,7 +388,7 @@ def parse_int(value: Any) -> int | None:
 
 
 def parse_time(value: Any) -> datetime | None:
-    """Return a point in time, in UTC, or None. Without a zone it is read as UTC."""
+    """Return a point in time, in UTC, or None. A time without a zone counts as UTC."""
     if not isinstance(value, str):
         return None
     try:
@@ -398,10 +400,10 @@ def parse_time(value: Any) -> datetime | None:
 
 
 def clean(text: str, length: int) -> str:
-    """Return text on one line without control characters, cut to a length."""
+    """Return text on one line, without control characters, truncated to a length."""
     if len(text) <= length and text.isprintable() and text == " ".join(text.split()):
         return text  # as almost always
     text = _NOT_SHOWN.sub(" ", text[: length * 4]).strip()
-    # Half a surrogate pair can stand in JSON, but in no state and in no file.
+    # JSON may contain lone surrogates, which states and files may not.
     text = text.encode("utf-8", "replace").decode()
     return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"

@@ -5,35 +5,35 @@ import ipaddress
 import re
 from urllib.parse import SplitResult, urlsplit
 
-# What people copy along with an address: quotes, brackets, a BOM, zero-width spaces.
+# Characters that are copied along with a URL: quotes, brackets, zero-width spaces.
 _WRAPPING = " \t\r\n\"'`<>«»“”\ufeff\u200b\u200c\u200d\u2060\u00a0"
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 _LOCAL_SUFFIXES = (".local", ".lan", ".home.arpa", ".internal", ".localhost")
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?|\[[0-9a-f:.]+\]")
-# The longest piece of the secret that may be seen anywhere, in characters.
+# The longest part of the secret that may appear anywhere, in characters.
 _SHOWN_AT_MOST = 4
 
 
 class InvalidWebhookUrl(ValueError):
-    """What was pasted is not an inbound webhook. `reason` names what is wrong.
+    """The input is not an inbound webhook. `reason` names what is wrong.
 
     Reasons: `not_a_url`, `not_a_webhook` (an address, but not of a webhook),
-    `no_user_id`, `no_code` (part of it was not copied), `user_info` (it has a user
-    name and a password) and `insecure` (http to a host that is not a private one).
+    `no_user_id`, `no_code` (it was not copied completely), `user_info` (it has a user
+    name and a password) and `insecure` (http to a public host).
     """
 
     def __init__(self, reason: str) -> None:
-        """Take the reason; the text never holds what was pasted."""
+        """Set the reason; the text never contains the input."""
         super().__init__(f"not an inbound webhook: {reason}")
         self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """An inbound webhook of a portal, in its one normal form.
+    """An inbound webhook of a portal, in its normal form.
 
     base: scheme, host, port and path up to `/rest/`, as `https://acme.bitrix24.com`;
-    host: the host, with the port where it is not the scheme's own;
+    host: the host, with the port if it is not the default;
     user_id: the number of the user to whom it belongs; code: the secret.
     """
 
@@ -44,10 +44,10 @@ class Webhook:
 
     @classmethod
     def parse(cls, text: str) -> Webhook:
-        """Return the webhook in what somebody pasted; raise InvalidWebhookUrl.
+        """Return the webhook in a pasted text, or raise InvalidWebhookUrl.
 
-        Takes spaces and quotes around it, a missing scheme or trailing slash, a method
-        and a query at its end, capitals and an internationalised name in the host, a
+        It accepts spaces and quotes around it, a missing scheme or trailing slash, a
+        method and a query at its end, capitals and an internationalised host name, a
         port, and a path before `/rest/` (a self-hosted portal behind a proxy).
         """
         parts = _split(text.strip(_WRAPPING))
@@ -64,11 +64,11 @@ class Webhook:
 
     @property
     def portal(self) -> str:
-        """The portal's address without the scheme: what tells two portals apart."""
+        """The portal's address without the scheme, which identifies a portal."""
         return self.base.partition("://")[2]
 
     def leaks_into(self, text: str) -> bool:
-        """Return whether a text holds the secret, or more than 4 characters of it."""
+        """Return whether a text contains more than 4 characters of the secret."""
         if len(self.code) <= _SHOWN_AT_MOST:
             return self.code in text
         length = _SHOWN_AT_MOST + 1
@@ -87,7 +87,7 @@ class Webhook:
 
 
 def _split(text: str) -> SplitResult:
-    """Split an address into its parts, as far as that can be done at all."""
+    """Split an address into its parts, or raise."""
     if "://" not in text:
         text = f"https://{text}"
     try:
@@ -103,7 +103,7 @@ def _split(text: str) -> SplitResult:
 
 
 def _host(parts: SplitResult) -> str:
-    """Return the host in lower case and ASCII, with the port where it says something."""
+    """Return the host in lower case and ASCII, with a port other than the default."""
     host = (parts.hostname or "").rstrip(".")
     if not host.isascii():
         try:
@@ -125,8 +125,8 @@ def _path(path: str) -> tuple[str, int, str]:
     places = [at for at, segment in enumerate(segments) if segment == "rest"]
     if not places:
         raise InvalidWebhookUrl("not_a_webhook")
-    # A portal may lie below a path that has a "rest" of its own: the last one that a
-    # number follows is meant.
+    # The path of a portal may contain another "rest": the last one before a number
+    # is the right one.
     found = "no_code"
     for at in reversed(places):
         rest = segments[at + 1 :]
