@@ -76,6 +76,7 @@ def test_a_short_interval_gets_smaller_batches(planner: BatchPlanner) -> None:
     """A batch is planned to take a third of the poll's time at most."""
     planner.answered(LINES, (), 50, 15.0)
     assert [len(r) for r in planner.plan(LINES, 0, 15).requests] == [16, 16, 16, 2]
+    assert planner.size(1.8) == 2
 
 
 def test_after_a_lost_batch_each_line_is_asked_alone(planner: BatchPlanner) -> None:
@@ -105,8 +106,8 @@ def test_a_line_that_hangs_is_polled_less_often(
         planner.lost([1], 1, 5.0)
         waited = 0
         while planner.plan([1], 0, 60).resting:
-            freezer.tick(30)
-            waited += 30
+            freezer.tick(1)
+            waited += 1
         rests.append(waited)
     assert rests == [60, 120, 240, 480, 600, 600]
 
@@ -123,6 +124,20 @@ def test_a_line_that_hung_is_polled_alone_at_first(
         assert planner.isolated == {1}
         assert planner.plan([1, 2], 0, 60).requests == [[2], [1]]
         planner.answered([1], (), 1, 0.2)
+    assert planner.isolated == frozenset()
+
+
+def test_a_line_that_hangs_again_proves_itself_anew(planner: BatchPlanner) -> None:
+    """What it answered before it hung again does not count."""
+    planner.lost([1], 1, 60.0)
+    planner.lost([1], 1, 5.0)
+    for _ in range(4):
+        planner.answered([1], (), 1, 0.2)
+    planner.lost([1], 1, 5.0)
+    for _ in range(4):
+        planner.answered([1], (), 1, 0.2)
+        assert planner.isolated == {1}
+    planner.answered([1], (), 1, 0.2)
     assert planner.isolated == frozenset()
 
 

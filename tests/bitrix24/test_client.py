@@ -478,6 +478,16 @@ async def test_a_portal_that_repeats_the_secret(
     assert_no_secret(caught.value)
 
 
+async def test_a_code_that_repeats_the_secret(
+    client: Bitrix24Client, portal: Portal
+) -> None:
+    """It is left out; the reason still tells what is wrong."""
+    portal.fault(ErrorReply("q7w8e9r0t1y2u3i4"))
+    with pytest.raises(Bitrix24Error) as caught:
+        await call(client, "profile")
+    assert (caught.value.code, str(caught.value)) == ("", "unknown_error")
+
+
 @pytest.mark.parametrize(
     ("fault", "error"),
     [

@@ -227,6 +227,11 @@ def test_malformed_connector(result: Any) -> None:
         ("REST is available only by subscription.", 403, "plan_restricted"),
         ("Access denied! Application context required", 403, "unknown_error"),
         ("Access denied! User authorization required", 403, "invalid_webhook"),
+        (
+            "Current user can't be authorized in this context",
+            401,
+            "invalid_webhook",
+        ),
     ],
 )
 def test_meanings_of_access_denied(text: str, status: int, reason: str) -> None:
@@ -266,7 +271,8 @@ def test_meanings_of_other_errors(
 
 
 def test_no_error() -> None:
-    """A description beside a result is no error."""
+    """A description beside a result is no error, and neither is an empty object."""
+    assert error_of({}) is None
     assert error_of({"result": 1}) is None
     assert error_of({"result": 1, "error_description": "broken"}) is None
 
@@ -276,6 +282,7 @@ def test_text_of_an_error() -> None:
     error = error_of({"error": "a_.-é/ 1" + "x" * 80})
     assert str(error) == f"unknown_error (a_.-1{'x' * 56})"
     assert str(error_of({"error": ""})) == "server_error"
+    assert str(error_of({"error": 0})) == "server_error (0)"
 
 
 @pytest.mark.parametrize(
