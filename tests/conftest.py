@@ -7,7 +7,9 @@ from pathlib import Path
 import socket
 from typing import Any
 
+import aiohttp
 from freezegun.api import FrozenDateTimeFactory
+import orjson
 import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
@@ -19,7 +21,12 @@ from syrupy.extensions.amber import AmberSnapshotExtension
 
 from custom_components import bitrix24_sip
 from custom_components.bitrix24_sip import PLATFORMS
-from custom_components.bitrix24_sip.bitrix24 import Webhook, client as client_module
+from custom_components.bitrix24_sip.bitrix24 import (
+    Bitrix24Client,
+    Telephony,
+    Webhook,
+    client as client_module,
+)
 from custom_components.bitrix24_sip.const import CONF_WEBHOOK, DOMAIN
 from dev.portal import Portal
 import homeassistant
@@ -124,6 +131,29 @@ async def other_portal(socket_enabled: None) -> AsyncGenerator[Portal]:
     async with Portal(code="zyxwvutsrq543210") as portal:
         portal.add_line(MAIN, "Reception")
         yield portal
+
+
+@pytest.fixture
+async def session(socket_enabled: None) -> AsyncGenerator[aiohttp.ClientSession]:
+    """Provide a session that keeps no cookies."""
+    jar = aiohttp.DummyCookieJar()
+    async with aiohttp.ClientSession(cookie_jar=jar) as session:
+        yield session
+
+
+@pytest.fixture
+def client(session: aiohttp.ClientSession, portal: Portal) -> Bitrix24Client:
+    """Provide a client of the portal. It reads JSON as it does in Home Assistant."""
+    webhook = Webhook.parse(portal.webhook)
+    return Bitrix24Client(
+        session, webhook, user_agent="test/1.0", json_loads=orjson.loads
+    )
+
+
+@pytest.fixture
+def telephony(client: Bitrix24Client) -> Telephony:
+    """Provide the portal's telephony."""
+    return Telephony(client)
 
 
 def make_entry(portal: Portal, **options: Any) -> MockConfigEntry:

@@ -119,7 +119,7 @@ class PortalMonitor:
     async def _ask_more(self, reg_ids: list[int], seconds: float) -> Answers:
         """Ask for further lines in a poll that was answered; an error is theirs alone."""
         try:
-            return await self._ask(Plan(reg_ids, early=True), seconds)
+            return await self._ask(Plan(reg_ids), seconds)
         except Bitrix24Error as error:
             return Answers(dict.fromkeys(reg_ids, error))
 

@@ -377,6 +377,22 @@ async def test_retry_after(
     assert isinstance(caught.value, Throttled | ServerFault)
 
 
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [("QUERY_LIMIT_EXCEEDED", Throttled), ("INTERNAL_SERVER_ERROR", ServerFault)],
+)
+async def test_retry_after_beside_a_code(
+    client: Bitrix24Client, portal: Portal, code: str, error: type[Bitrix24Error]
+) -> None:
+    """The portal names the time in a header, also where the answer is its own."""
+    headers = {"Retry-After": "7"}
+    portal.fault(Body(json.dumps({"error": code}), 503, headers=headers))
+    with pytest.raises(error) as caught:
+        await call(client, "profile")
+    assert caught.value.retry_after == 7
+    assert len(portal.requests) == 1
+
+
 async def test_an_unknown_code_is_reported(
     client: Bitrix24Client, portal: Portal
 ) -> None:

@@ -305,7 +305,14 @@ def test_limits_of_the_free_minutes(sent: int, read: int | None) -> None:
 
 @pytest.mark.parametrize(
     ("sent", "read"),
-    [(0, None), ("1", 1), (2**63 - 1, 2**63 - 1), (2**63, None), (-1, None)],
+    [
+        (0, None),
+        ("1", 1),
+        (2**63 - 1, 2**63 - 1),
+        (2**63, None),
+        (-1, None),
+        (True, None),
+    ],
 )
 def test_limits_of_a_reg_id(sent: Any, read: int | None) -> None:
     """A REG_ID is a positive integer of 64 bits."""
@@ -318,6 +325,7 @@ def test_limits_of_texts() -> None:
     assert clean("a\n" + "b" * 8, 10) == "a bbbbbbbb"
     assert clean("a" * 10, 10) == "a" * 10
     assert clean("a" * 11, 10) == "a" * 9 + "…"
+    assert clean("a\ud800", 10) == "a?"
     word = parse_registration({"STATUS_RESULT": "X" * 65}, 1).status_result
     assert word == "x" * 63 + "…"
     assert (

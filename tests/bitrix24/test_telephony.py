@@ -81,6 +81,16 @@ async def test_the_list_is_malformed(telephony: Telephony, portal: Portal) -> No
     assert isinstance(answers.registrations[MAIN], SipRegistration)
 
 
+async def test_the_list_is_refused(telephony: Telephony, portal: Portal) -> None:
+    """So are list and connector, each for a reason of its own."""
+    portal.fault(FAULTS["missing_permission"], method=LINES)
+    portal.connector.fails = True
+    answers = await telephony.poll(ALL, with_lines=True, with_connector=True)
+    assert isinstance(answers.lines, MissingPermission)
+    assert isinstance(answers.connector, ServerFault)
+    assert isinstance(answers.registrations[MAIN], SipRegistration)
+
+
 async def test_a_later_request_fails(
     telephony: Telephony, portal: Portal, many: list[int]
 ) -> None:

@@ -280,8 +280,7 @@ class Bitrix24Client:
             return answer
         if error is None:
             return UnexpectedAnswer()
-        if isinstance(error, Throttled):
-            error.retry_after = _retry_after(response)
+        error.retry_after = _retry_after(response)
         return self._with_reset(error, method)
 
     def _loads(self, body: bytes) -> Any:
