@@ -248,7 +248,7 @@ def test_the_end_of_the_grace_period_is_known() -> None:
 def test_lost_by_an_answer_only() -> None:
     """Only an answer of the portal counts as a loss, not a transient error."""
     tracker = LineTracker(SipLine(1))
-    assert tracker.lost_since() is None
+    assert tracker.lost_since is None
     for at, answer, lost_since in (
         (10, FAULT, None),
         (20, FAIL, 20),
@@ -258,7 +258,7 @@ def test_lost_by_an_answer_only() -> None:
         (60, WAIT, 60),
     ):
         tracker.record(answer, at, GRACE)
-        assert tracker.lost_since() == lost_since
+        assert tracker.lost_since == lost_since
         assert tracker.error is (answer if answer is FAULT else None)
 
 

@@ -7,10 +7,10 @@ whatever exception it ends with, the lines follow the grace period.
 import asyncio
 from datetime import timedelta
 from time import monotonic
-from typing import override
+from typing import Any, override
 
 from homeassistant.config_entries import ConfigEntry
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 from homeassistant.util import dt as dt_util
 
@@ -59,6 +59,7 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         self.display = Display(hass, self.monitor, self._log, self._state_changed)
         self.data = self.display.state
         self._had_success = False
+        self._in_order = False  # the listeners are
         self._time_limit: asyncio.Timeout | None = None
 
     @override
@@ -90,9 +91,20 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
 
     @callback
     @override
+    def async_add_listener(
+        self, update_callback: CALLBACK_TYPE, context: Any = None
+    ) -> CALLBACK_TYPE:
+        """Add a listener, which is put in its place before the next update."""
+        self._in_order = False
+        return super().async_add_listener(update_callback, context)
+
+    @callback
+    @override
     def async_update_listeners(self) -> None:
         """Update the entities in their order, and whoever else listens after them."""
-        self._listeners = dict(sorted(self._listeners.items(), key=place_of))
+        if not self._in_order:
+            self._listeners = dict(sorted(self._listeners.items(), key=place_of))
+            self._in_order = True
         super().async_update_listeners()
 
     @callback

@@ -158,6 +158,7 @@ class LineEntity[ValueT](Bitrix24SipEntity[ValueT]):
     """An entity of a line."""
 
     entity_description: LineEntityDescription
+    _seen: LineState | None = None  # what the value was read from
 
     def __init__(
         self,
@@ -183,6 +184,15 @@ class LineEntity[ValueT](Bitrix24SipEntity[ValueT]):
         if state is None or (registration := state.registration) is None:
             return False, None
         return True, self.entity_description.value_fn(state, registration)
+
+    @callback
+    @override
+    def _handle_coordinator_update(self) -> None:
+        """Read the line's state, unless it is the same object as before."""
+        state = self.coordinator.data.lines.get(self.reg_id)
+        if state is not self._seen or self._read_failed:
+            self._seen = state
+            super()._handle_coordinator_update()
 
     @override
     async def async_added_to_hass(self) -> None:

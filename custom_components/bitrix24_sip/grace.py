@@ -26,10 +26,10 @@ class LineTracker:
         "_connected",
         "_doubt_ends",
         "_latest",
-        "_lost_since",
         "_registration",
         "_shown",
         "line",
+        "lost_since",
     )
 
     def __init__(self, line: SipLine) -> None:
@@ -40,7 +40,9 @@ class LineTracker:
         self._connected: bool | None = None
         self._latest: Answer | None = None
         self._doubt_ends: float | None = None
-        self._lost_since: float | None = None
+        # Since when the portal has not answered that the line is registered. None where
+        # its latest answer was that it is, or where it has not answered.
+        self.lost_since: float | None = None
         self._shown = LineState(line)
 
     def record(self, answer: Answer, now: float, grace: float) -> None:
@@ -48,9 +50,9 @@ class LineTracker:
         previous, self._latest = self._latest, answer
         if isinstance(answer, SipRegistration):
             if answer.registered:
-                self._lost_since = None
-            elif self._lost_since is None:
-                self._lost_since = now
+                self.lost_since = None
+            elif self.lost_since is None:
+                self.lost_since = now
             if answer.settled:
                 if answer != self._registration:
                     self._registration = answer
@@ -94,13 +96,6 @@ class LineTracker:
         """Return when the grace period that is running ends, None where none is."""
         ends = self._doubt_ends
         return ends if ends is not None and ends > now else None
-
-    def lost_since(self) -> float | None:
-        """Return since when the portal has not answered that the line is registered.
-
-        None where its latest answer was that it is, or where it has not answered.
-        """
-        return self._lost_since
 
     @property
     def error(self) -> Bitrix24Error | None:

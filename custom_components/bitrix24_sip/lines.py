@@ -85,8 +85,8 @@ class Roster:
             and (
                 tracker.doubt_ends(now) is not None
                 or (
-                    (since := tracker.lost_since()) is not None
-                    and now - since < AWAITED_SECONDS
+                    tracker.lost_since is not None
+                    and now - tracker.lost_since < AWAITED_SECONDS
                 )
             )
         ]
@@ -97,12 +97,12 @@ class Roster:
         for reg_id, answer in answers.items():
             if (tracker := self._trackers.get(reg_id)) is None:
                 continue
-            before = tracker.state(now).connected
-            tracker.record(answer, now, self._grace)
             self._polled_once.add(reg_id)
             if isinstance(answer, SipRegistration):
                 self._absent_since.pop(reg_id, None)
-            if before and tracker.state(now).connected is False:
+            before = tracker.state(now)
+            tracker.record(answer, now, self._grace)
+            if before.connected and tracker.state(now).connected is False:
                 lost.append(reg_id)
         return lost
 

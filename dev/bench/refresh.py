@@ -15,6 +15,7 @@ import tracemalloc
 from typing import Any
 from unittest.mock import patch
 
+from custom_components.bitrix24_sip.bitrix24 import Telephony
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import EVENT_STATE_CHANGED, EVENT_STATE_REPORTED
 from homeassistant.core import Event, HomeAssistant, callback
@@ -57,6 +58,12 @@ def _refresh(hass: HomeAssistant, entry: ConfigEntry) -> Callable[[], Awaitable[
     return refresh
 
 
+def _telephony(coordinator: Any) -> Telephony:
+    """Return what either pattern's coordinator asks the portal with."""
+    telephony: Telephony = getattr(coordinator, "monitor", coordinator).telephony
+    return telephony
+
+
 async def _processor(lines: int, repetitions: int) -> dict[str, dict[str, list[float]]]:
     """Measure refreshes: nothing, one line, all lines changed; both patterns in turn.
 
@@ -78,7 +85,7 @@ async def _processor(lines: int, repetitions: int) -> dict[str, dict[str, list[f
                     if changed:
                         await portals.do("change", lines=changed)
                     seconds[domain][what].append(await processor_seconds(act))
-                poll = partial(entry.runtime_data.monitor.telephony.poll, reg_ids)
+                poll = partial(_telephony(entry.runtime_data).poll, reg_ids)
                 seconds[domain]["client"].append(await processor_seconds(poll))
     return seconds
 

@@ -229,9 +229,9 @@ class Telephony:
                 errors |= answer.errors
         if failure and not answered:
             raise failure
-        if answered and not partial:
+        if answered and errors and not partial:
             _raise_common_refusal(errors, results, plan.requests)
-        elif not answered:
+        if not answered:
             results |= await self._probe(max(ends - monotonic(), SHORTEST_REQUEST))
             errors.pop("lines", None)
         errors |= {_key(reg_id): RequestTimeout() for reg_id in plan.resting}
