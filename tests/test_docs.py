@@ -1,9 +1,11 @@
 """What the documents say is what the code and the tables of the tests say."""
 
 from collections.abc import Callable
+from functools import partial
 import json
 from pathlib import Path
 import re
+from typing import Any
 
 import pytest
 
@@ -15,29 +17,47 @@ from custom_components.bitrix24_sip.bitrix24.sip_codes import (
 from dev.outcomes import AT_ONCE, BRIDGED, MATRIX, REAUTH
 
 ROOT = Path(__file__).parents[1]
-WORDS = json.loads(
-    (ROOT / "custom_components/bitrix24_sip/translations/en.json").read_text()
-)
+TRANSLATIONS = ROOT / "custom_components" / "bitrix24_sip" / "translations"
 SIP_CODES_DOCUMENT = ROOT / "docs" / "sip-codes.md"
 TROUBLESHOOTING = ROOT / "docs" / "troubleshooting.md"
+RUSSIAN = ROOT / "docs" / "ru"
 ADDRESS = "https://github.com/bitrix24-sip/ha-bitrix24-sip"
 
+# By language: the head of the table of errors, and what a poll's error does to the lines.
+FAULTS_HEAD = {
+    "en": ("error", "the lines", "the message"),
+    "ru": ("ошибка", "линии", "сообщение"),
+}
 EFFECTS = {
-    BRIDGED: "stand for the grace period, then unavailable",
-    AT_ONCE: "unavailable at once",
-    REAUTH: "unavailable at once; a new webhook is asked for",
+    "en": {
+        BRIDGED: "stand for the grace period, then unavailable",
+        AT_ONCE: "unavailable at once",
+        REAUTH: "unavailable at once; a new webhook is asked for",
+    },
+    "ru": {
+        BRIDGED: "сохраняют состояние на время удержания, затем недоступны",
+        AT_ONCE: "сразу недоступны",
+        REAUTH: "сразу недоступны; запрашивается новый вебхук",
+    },
 }
 
 
-def faults_table() -> str:
-    """Return the table of errors, from the matrix and the English sentences."""
-    rows = ["| error | the lines | the message |", "| --- | --- | --- |"]
+def words(language: str) -> Any:
+    """Return the translations into a language."""
+    return json.loads((TRANSLATIONS / f"{language}.json").read_text())
+
+
+def faults_table(language: str) -> str:
+    """Return the table of errors, from the matrix and the translated sentences."""
+    sentences = words(language)["config"]["error"]
+    rows = [f"| {' | '.join(FAULTS_HEAD[language])} |", "| --- | --- | --- |"]
     effects = {row.reason: row.poll for row in MATRIX.values()}
     effects["insecure_connection"] = BRIDGED
     effects["registration_not_found"] = BRIDGED
     for reason in sorted(effects):
-        sentence = re.sub(r"\{(\w+)\}", r"*\1*", WORDS["config"]["error"][reason])
-        rows.append(f"| `{reason}` | {EFFECTS[effects[reason]]} | {sentence} |")
+        sentence = re.sub(r"\{(\w+)\}", r"*\1*", sentences[reason])
+        effect = EFFECTS[language][effects[reason]]
+        rows.append(f"| `{reason}` | {effect} | {sentence} |")
     return "\n".join(rows)
 
 
@@ -65,7 +85,7 @@ def causes_table() -> str:
 
 def cause_names() -> dict[Cause, str]:
     """Return the causes as an English Home Assistant shows them."""
-    status = WORDS["entity"]["sensor"]["status"]
+    status = words("en")["entity"]["sensor"]["status"]
     names = status["state_attributes"]["cause"]["state"]
     return {cause: names[cause] for cause in Cause}
 
@@ -73,7 +93,8 @@ def cause_names() -> dict[Cause, str]:
 @pytest.mark.parametrize(
     ("document", "name", "table"),
     [
-        (TROUBLESHOOTING, "faults", faults_table),
+        (TROUBLESHOOTING, "faults", partial(faults_table, "en")),
+        (RUSSIAN / "troubleshooting.md", "faults", partial(faults_table, "ru")),
         (SIP_CODES_DOCUMENT, "codes", codes_table),
         (SIP_CODES_DOCUMENT, "causes", causes_table),
     ],
@@ -94,7 +115,7 @@ def test_tables(document: Path, name: str, table: Callable[[], str]) -> None:
     [
         "README.md",
         "README.ru.md",
-        *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")),
+        *(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md")),
     ],
 )
 def test_links_lead_somewhere(path: str) -> None:
@@ -120,7 +141,7 @@ def headings(text: str) -> set[str]:
 
 def test_pictures_are_shown() -> None:
     """Every picture is used by a document."""
-    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
     text = "".join(path.read_text() for path in documents)
     for picture in (ROOT / "docs" / "images").iterdir():
         assert f"images/{picture.name}" in text

@@ -31,7 +31,7 @@ from homeassistant.setup import async_setup_component
 from .conftest import MAIN, SALES, SUPPORT, Poll, make_entry, state_of
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = (*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").glob("*.md")))
+DOCUMENTS = (*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").rglob("*.md")))
 PORTAL = "example.bitrix24.com"
 WAREHOUSE = 201004
 # Entity IDs of a line and of the portal in the documents.
@@ -47,7 +47,7 @@ def blocks() -> Iterator[tuple[str, str]]:
             r"^```yaml\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL
         )
         for at, text in enumerate(found, 1):
-            yield f"{path.name}-{at}", text
+            yield f"{path.parent.name}-{path.name}-{at}", text
 
 
 def kind_of(document: Any) -> str:
