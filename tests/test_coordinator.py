@@ -117,7 +117,7 @@ async def test_one_warning_and_one_info(
         (
             logging.WARNING,
             (
-                f"{portal.host}: polling fails: {portal.host} has an internal problem "
+                f"{portal.host}: polling fails: An internal error occurred on {portal.host} "
                 "(HTTP 502). Try again in a few minutes"
             ),
         ),
@@ -148,8 +148,8 @@ async def test_one_warning_and_one_info_for_a_line(
             logging.WARNING,
             (
                 f"{portal.host}: no status for {SALES}: {portal.host} has no status "
-                f"for REG_ID {SALES}. Check the number; if it is right, the telephony "
-                "provider does not answer at the moment, so try again later"
+                f"for REG_ID {SALES}. Check the number. If it is correct, the telephony "
+                "provider does not answer at the moment. Try again later"
             ),
         ),
         (logging.INFO, f"{portal.host}: status known again for {SALES}"),

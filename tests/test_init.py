@@ -38,7 +38,9 @@ async def test_a_portal_that_is_down_at_the_start(
     entry = await set_up(portal)
     assert entry.state.value == "setup_retry"
     assert entry.reason
-    assert entry.reason.startswith(f"{portal.host} has an internal problem (HTTP 503)")
+    assert entry.reason.startswith(
+        f"An internal error occurred on {portal.host} (HTTP 503)"
+    )
     fault.clear()
     await wait(10)
     assert entry.state is ConfigEntryState.LOADED

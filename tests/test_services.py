@@ -59,9 +59,9 @@ async def test_all_lines(
         str(SUPPORT): {
             "title": "Support",
             "error": "registration_not_found",
-            "message": f"{portal.host} has no status for REG_ID {SUPPORT}. Check the number; "
-            "if it is right, the telephony provider does not answer at the moment, so "
-            "try again later",
+            "message": f"{portal.host} has no status for REG_ID {SUPPORT}. Check the number. "
+            "If it is correct, the telephony provider does not answer at the moment. "
+            "Try again later",
         },
     }
 

@@ -248,8 +248,8 @@ TIMEOUT_OPTION = "options.error.timeout"
         (
             translated,
             TIMEOUT,
-            "{portal} took too long, leider.",
-            f"{TIMEOUT} has the English words 'took too long'",
+            "{portal} did not answer, leider.",
+            f"{TIMEOUT} has the English words 'did not answer'",
         ),
         (
             translated,

@@ -284,7 +284,9 @@ async def missing_scope(visit: Visit) -> None:
     await expect(repairs.get_by_text("no repairs")).to_be_visible()
     portal.scopes.discard("telephony")
     await visit.poll_now()
-    issue = repairs.get_by_text(f"The webhook of {visit.portal_host} lacks a right")
+    issue = repairs.get_by_text(
+        f"The webhook of {visit.portal_host} lacks a permission"
+    )
     await issue.click()
     dialog = page.locator("dialog-repairs-issue")
     await expect(dialog).to_contain_text("tick Telephony (telephony)")
