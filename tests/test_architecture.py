@@ -13,11 +13,11 @@ LIBRARY = sorted((INTEGRATION / "bitrix24").glob("*.py"))
 # From the inside out: a module imports from its own layer and from those before it.
 LAYERS = (
     ("bitrix24", "const"),
-    ("options", "state", "update_order"),
+    ("options", "settled", "state", "update_order"),
     ("grace",),
     ("lines",),
     ("schedule",),
-    ("connection", "devices", "errors", "frontend"),
+    ("connection", "devices", "errors", "frontend", "targets"),
     ("issues", "monitor", "poll_log"),
     ("display",),
     ("coordinator", "forms"),
@@ -32,6 +32,8 @@ LAYERS = (
         "services",
         "system_health",
     ),
+    ("line_condition", "settled_trigger"),
+    ("condition", "trigger"),
     ("__init__",),
 )
 

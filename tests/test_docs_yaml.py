@@ -24,11 +24,12 @@ from dev.portal import Portal
 from dev.portal.faults import FAULTS
 from homeassistant.components import conversation
 from homeassistant.core import Context, HomeAssistant, ServiceCall
+from homeassistant.helpers import device_registry as dr, label_registry as lr
 from homeassistant.helpers.entity_component import async_update_entity
 from homeassistant.helpers.template import Template
 from homeassistant.setup import async_setup_component
 
-from .conftest import MAIN, SALES, SUPPORT, Poll, make_entry, state_of
+from .conftest import MAIN, SALES, SUPPORT, Poll, line_device, make_entry, state_of
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = (*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").rglob("*.md")))
@@ -101,6 +102,11 @@ async def set_up_office(hass: HomeAssistant, portal: Portal) -> MockConfigEntry:
     hass.config_entries.async_update_entry(entry, title=PORTAL)
     await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done(wait_background_tasks=True)
+    phones = lr.async_get(hass).async_create("Phones")
+    for reg_id in portal.lines:
+        device = line_device(hass, entry, reg_id)
+        assert device
+        dr.async_get(hass).async_update_device(device.id, labels={phones.label_id})
     return entry
 
 

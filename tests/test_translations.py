@@ -503,6 +503,17 @@ def test_services() -> None:
     }
 
 
+@pytest.mark.parametrize("section", ["conditions", "triggers"])
+def test_triggers_and_conditions(section: str) -> None:
+    """Each, and each of its fields, has its name."""
+    described = load_yaml_dict(FOLDER / f"{section}.yaml")
+    assert {
+        name: {*item["fields"]}
+        for name, item in described.items()
+        if not name.startswith(".")
+    } == {name: {*item["fields"]} for name, item in ENGLISH[section].items()}
+
+
 @pytest.mark.usefixtures("enable_custom_integrations")
 async def test_system_health(
     hass: HomeAssistant, portal: Portal, set_up: SetUp
@@ -528,8 +539,8 @@ def test_dashboard() -> None:
 def test_nothing_else() -> None:
     """The tests above cover all sections."""
     assert ENGLISH.keys() == {
-        *("config", "config_panel", "device", "entity", "exceptions", "issues"),
-        *("options", "services", "system_health"),
+        *("conditions", "config", "config_panel", "device", "entity", "exceptions"),
+        *("issues", "options", "services", "system_health", "triggers"),
     }
     assert ENGLISH["config"].keys() == {"abort", "error", "step"}
     assert ENGLISH["options"].keys() == {"error", "step"}

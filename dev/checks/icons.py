@@ -107,6 +107,12 @@ _SCHEMA = vol.Schema(
             ),
             slug_validator=cv.slug,
         ),
+        vol.Optional("conditions"): cv.schema_with_slug_keys(
+            {vol.Required("condition"): _icon}, slug_validator=key
+        ),
+        vol.Optional("triggers"): cv.schema_with_slug_keys(
+            {vol.Required("trigger"): _icon}, slug_validator=key
+        ),
         vol.Optional("services"): cv.schema_with_slug_keys(
             {
                 vol.Required("service"): _icon,
