@@ -10,6 +10,7 @@ import time
 import traceback
 
 import aiohttp
+from freezegun.api import FrozenDateTimeFactory
 import pytest
 import trustme
 
@@ -64,6 +65,7 @@ async def test_request_format(client: Bitrix24Client, portal: Portal) -> None:
     for request in portal.requests:
         assert request.verb == "POST"
         assert request.headers["Content-Type"] == "application/json"
+        assert request.headers["Accept"] == "application/json"
         assert request.headers["User-Agent"] == "test/1.0"
         assert "Cookie" not in request.headers
 
@@ -118,7 +120,8 @@ async def test_requests_of_a_poll(
 
 
 @pytest.mark.parametrize(
-    "slug", ["cut", "nginx_502", "nginx_503", "internal_error", "query_limit"]
+    "slug",
+    ["cut", "truncated", "nginx_502", "nginx_503", "internal_error", "query_limit"],
 )
 async def test_a_short_fault_is_retried(
     client: Bitrix24Client, portal: Portal, slug: str
@@ -129,6 +132,7 @@ async def test_a_short_fault_is_retried(
     assert len(portal.requests) == 3
     assert client.statistics.retries == 2
     assert client.statistics.requests == 3
+    assert client.statistics.commands == 3
     assert client.statistics.errors.total() == 2
 
 
@@ -190,11 +194,14 @@ async def test_time_limit(
     assert await call(client, "profile")
 
 
-async def test_no_time_left(client: Bitrix24Client, portal: Portal) -> None:
+async def test_no_time_left(
+    client: Bitrix24Client, portal: Portal, freezer: FrozenDateTimeFactory
+) -> None:
     """A request without any time is not sent."""
     with pytest.raises(RequestTimeout):
         await call(client, "profile", seconds=0)
     assert not portal.requests
+    assert client.statistics.requests == 0
 
 
 async def test_connection_timeout(
@@ -228,6 +235,19 @@ async def test_size_limit(client: Bitrix24Client, portal: Portal) -> None:
         await call(client, "profile")
 
 
+async def test_the_largest_answer(
+    client: Bitrix24Client, portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit is the size of the largest answer that is read."""
+    body = '{"result": "a"}'
+    portal.fault(Body(body))
+    monkeypatch.setattr(client_module, "MAX_ANSWER_BYTES", len(body))
+    assert await call(client, "profile") == "a"
+    monkeypatch.setattr(client_module, "MAX_ANSWER_BYTES", len(body) - 1)
+    with pytest.raises(UnexpectedAnswer):
+        await call(client, "profile")
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_redirects_are_not_followed(
     client: Bitrix24Client, portal: Portal, other_portal: Portal, status: int
@@ -237,6 +257,13 @@ async def test_redirects_are_not_followed(
     with pytest.raises(Bitrix24Error):
         await call(client, "profile")
     assert not other_portal.requests
+
+
+async def test_redirect_without_a_host(client: Bitrix24Client, portal: Portal) -> None:
+    """A redirect to another path of the same portal names no new host."""
+    portal.fault(Redirect("{path}"))
+    with pytest.raises(UnexpectedAnswer):
+        await call(client, "profile")
 
 
 async def test_redirect_that_repeats_the_secret(
@@ -311,6 +338,15 @@ async def test_operating_time_of_a_call(client: Bitrix24Client, portal: Portal) 
     assert client.operating[STATUS].per_call == 2.5
 
 
+async def test_the_reset_has_passed(
+    client: Bitrix24Client, portal: Portal, freezer: FrozenDateTimeFactory
+) -> None:
+    """The time until the reset is never negative."""
+    await client.batch({"a": f"{STATUS}?REG_ID={MAIN}"})
+    freezer.tick(700)
+    assert client.operating[STATUS].resets_in() == 0.0
+
+
 async def test_a_wrong_clock_of_the_portal(
     client: Bitrix24Client, portal: Portal
 ) -> None:
@@ -329,6 +365,7 @@ async def test_a_wrong_clock_of_the_portal(
         {"operating": 1},
         {"operating": "x", "operating_reset_at": 2, "finish": 1},
         {"operating": float("nan"), "operating_reset_at": 2, "finish": 1},
+        {"operating": float("inf"), "operating_reset_at": 2, "finish": 1},
         {"operating": [], "operating_reset_at": 10**400, "finish": 1},
         {"operating": -1, "operating_reset_at": 2, "finish": 1},
     ],
@@ -393,6 +430,52 @@ async def test_retry_after_beside_a_code(
     assert len(portal.requests) == 1
 
 
+async def test_retry_after_of_an_exceeded_operating_time(
+    client: Bitrix24Client, portal: Portal
+) -> None:
+    """The time in the header takes precedence over the one in the last answer."""
+    await client.batch({"a": f"{STATUS}?REG_ID={MAIN}"})
+    body = json.dumps({"error": "OPERATION_TIME_LIMIT"})
+    portal.fault(Body(body, 429, headers={"Retry-After": "7"}))
+    with pytest.raises(OperatingTimeExceeded) as caught:
+        await call(client, STATUS, {"REG_ID": MAIN})
+    assert caught.value.retry_after == 7
+
+
+async def test_other_errors_do_not_wait_for_the_operating_time(
+    client: Bitrix24Client, portal: Portal
+) -> None:
+    """Only an exceeded operating time has to do with its reset."""
+    command = {"a": f"{STATUS}?REG_ID={MAIN}"}
+    await client.batch(command)
+    portal.lines[MAIN].unreachable = True
+    error = (await client.batch(command)).errors["a"]
+    assert isinstance(error, RegistrationNotFound)
+    assert error.retry_after is None
+
+
+async def test_an_error_beside_a_result(client: Bitrix24Client, portal: Portal) -> None:
+    """An answer with both is an error."""
+    portal.fault(Body('{"result": [], "error": "SOMETHING_NEW"}'))
+    with pytest.raises(UnknownError):
+        await call(client, "profile")
+
+
+@pytest.mark.parametrize(
+    ("body", "result"),
+    [
+        ('\ufeff{"result": "a"}', "a"),
+        ('{"result": "\\ud800"}', "\ud800"),
+    ],
+)
+async def test_json_that_the_fast_parser_refuses(
+    client: Bitrix24Client, portal: Portal, body: str, result: str
+) -> None:
+    """A byte order mark and half a surrogate pair are accepted all the same."""
+    portal.fault(Body(body))
+    assert await call(client, "profile") == result
+
+
 async def test_an_unknown_code_is_reported(
     client: Bitrix24Client, portal: Portal
 ) -> None:
@@ -410,6 +493,10 @@ async def test_validate_webhook(telephony: Telephony, portal: Portal) -> None:
     assert len(portal.requests) == 1
     portal.permitted = False
     with pytest.raises(MissingPermission):
+        await telephony.validate_webhook()
+    portal.permitted = True
+    portal.fault(ErrorReply("ERROR_CORE", "", 500), method="scope")
+    with pytest.raises(ServerFault):
         await telephony.validate_webhook()
 
 

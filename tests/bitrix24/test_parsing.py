@@ -1,6 +1,7 @@
 """Parsing of answers: documented ones, malformed ones, and arbitrary ones."""
 
 from datetime import UTC, datetime
+import time
 from typing import Any
 
 from hypothesis import given, strategies as st
@@ -287,7 +288,14 @@ def test_text_of_an_error() -> None:
 
 @pytest.mark.parametrize(
     ("sent", "read"),
-    [(99, None), (100, 100), ("999", 999), (1000, None), (None, None)],
+    [
+        (99, None),
+        (100, 100),
+        ("999", 999),
+        (1000, None),
+        (403.5, None),
+        (None, None),
+    ],
 )
 def test_limits_of_the_status_code(sent: Any, read: int | None) -> None:
     """Numbers outside of the range of SIP response codes are ignored."""
@@ -326,6 +334,7 @@ def test_limits_of_texts() -> None:
     assert clean("a" * 10, 10) == "a" * 10
     assert clean("a" * 11, 10) == "a" * 9 + "…"
     assert clean("a\ud800", 10) == "a?"
+    assert clean("a\x07b", 10) == clean("a  b", 10) == "a b"
     word = parse_registration({"STATUS_RESULT": "X" * 65}, 1).status_result
     assert word == "x" * 63 + "…"
     assert (
@@ -406,6 +415,17 @@ def test_any_error(answer: dict[str, Any], status: int) -> None:
     assert len(error.code) <= 64
     assert error.code.isascii()
     assert error.reason
+
+
+def test_a_time_without_a_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is UTC, whatever the zone of this machine is."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert parse_time("2026-09-10 00:26:40") == WHEN
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,9 @@
 
 import asyncio
 from dataclasses import asdict
-from time import monotonic
+from time import monotonic, time
 
+from freezegun.api import FrozenDateTimeFactory
 import pytest
 
 from custom_components.bitrix24_sip.bitrix24 import (
@@ -91,6 +92,59 @@ async def test_the_list_is_refused(telephony: Telephony, portal: Portal) -> None
     assert isinstance(answers.registrations[MAIN], SipRegistration)
 
 
+async def test_a_portal_that_fails_is_not_asked_again(
+    telephony: Telephony, portal: Portal
+) -> None:
+    """An error of the only request is the poll's, even if the portal recovers at once."""
+    portal.fault(FAULTS["nginx_502"], times=3)
+    with pytest.raises(ServerFault):
+        await telephony.poll(ALL)
+    assert len(portal.requests) == 3
+
+
+async def test_some_lines_are_refused(telephony: Telephony, portal: Portal) -> None:
+    """What is refused to some lines of several is not refused to all."""
+    portal.permitted = False
+    answers = (await telephony.poll([MAIN], partial=True)).registrations
+    assert isinstance(answers[MAIN], MissingPermission)
+    assert len(portal.requests) == 1
+
+
+async def test_samples(telephony: Telephony, portal: Portal) -> None:
+    """The latest answer of each kind is kept as it came, for diagnostics."""
+    await telephony.poll(ALL, with_lines=True, with_connector=True)
+    portal.lines[SUPPORT].drop(487)
+    await telephony.poll(ALL)
+    assert telephony.samples.keys() == {"status", "lines", "connector"}
+    assert telephony.samples["status"]["STATUS_CODE"] == 487
+    assert telephony.samples["lines"][f"reg{MAIN}"] == "Main line"
+
+
+async def test_the_list_is_requested_once(
+    telephony: Telephony, portal: Portal, many: list[int]
+) -> None:
+    """The list and the connector are in the first request only."""
+    portal.lines[many[0]].unreachable = True
+    answers = await telephony.poll(many, with_lines=True, with_connector=True)
+    assert isinstance(answers.registrations[many[0]], RegistrationNotFound)
+    assert isinstance(answers.registrations[many[-1]], SipRegistration)
+    assert [len(request.commands) for request in portal.requests] == [50, 50, 22]
+    assert portal.commands(LINES) == 1
+
+
+@pytest.mark.parametrize("slug", ["nginx_502", "nginx_504"])
+async def test_an_error_of_an_earlier_request_is_kept(
+    telephony: Telephony, portal: Portal, many: list[int], slug: str
+) -> None:
+    """Each line has the error of its own request."""
+    portal.lines[many[0]].unreachable = True
+    portal.fault(FAULTS[slug], skip=1)
+    answers = (await telephony.poll(many)).registrations
+    assert isinstance(answers[many[0]], RegistrationNotFound)
+    assert isinstance(answers[many[1]], SipRegistration)
+    assert isinstance(answers[many[50]], ServerFault | RequestTimeout)
+
+
 async def test_a_later_request_fails(
     telephony: Telephony, portal: Portal, many: list[int]
 ) -> None:
@@ -128,6 +182,22 @@ async def test_all_commands_are_refused(telephony: Telephony, portal: Portal) ->
         await telephony.poll(ALL)
     with pytest.raises(MissingPermission):
         await telephony.poll(ALL, with_lines=True, with_connector=True)
+    with pytest.raises(MissingPermission):
+        await telephony.poll([], with_lines=True)
+
+
+async def test_the_list_alone_is_refused(telephony: Telephony, portal: Portal) -> None:
+    """Without any line, too, one of several refusals is not that of the poll."""
+    portal.fault(FAULTS["missing_permission"], method=LINES)
+    answers = await telephony.poll([], with_lines=True, with_connector=True)
+    assert isinstance(answers.lines, MissingPermission)
+    assert isinstance(answers.connector, SipConnector)
+
+
+async def test_the_delay_is_measured(telephony: Telephony, portal: Portal) -> None:
+    """Each answer tells how long the portal takes for a command."""
+    await telephony.poll(ALL)
+    assert telephony.planner.seconds_per_command > 0
 
 
 async def test_all_commands_are_throttled(telephony: Telephony, portal: Portal) -> None:
@@ -218,6 +288,12 @@ async def test_the_cheap_request_is_refused(
     portal.permitted = False
     with pytest.raises(MissingPermission):
         await Telephony(telephony.client).poll(ALL)
+    portal.clear_faults()
+    portal.permitted = True
+    portal.fault(FAULTS["nginx_504"], times=1)
+    portal.fault(FAULTS["operation_time"], method=LINES)
+    with pytest.raises(OperatingTimeExceeded):
+        await Telephony(telephony.client).poll(ALL)
 
 
 async def test_time_runs_out(telephony: Telephony, portal: Portal) -> None:
@@ -238,7 +314,7 @@ async def test_time_runs_out(telephony: Telephony, portal: Portal) -> None:
 
 
 @pytest.mark.parametrize("slow", [False, True])
-@pytest.mark.parametrize("seconds", [0.0, -1.0])
+@pytest.mark.parametrize("seconds", [0.0, -1.0, 1.2])
 async def test_no_time_at_all(
     telephony: Telephony, portal: Portal, seconds: float, slow: bool
 ) -> None:
@@ -248,6 +324,22 @@ async def test_no_time_at_all(
     answers = (await telephony.poll(ALL, seconds=seconds)).registrations
     assert all(isinstance(answer, RequestTimeout) for answer in answers.values())
     assert portal.commands(STATUS) == 0
+
+
+async def test_no_time_is_kept_back_from_a_portal_that_answers(
+    telephony: Telephony, portal: Portal, freezer: FrozenDateTimeFactory
+) -> None:
+    """After the first answer, the other requests have all of the time that is left."""
+    telephony.planner.lost([SALES, SUPPORT], 2, 0.0)
+    ticks = iter([3.5])
+
+    def clock() -> float:
+        freezer.tick(next(ticks, 0.0))
+        return time()
+
+    portal.clock = clock
+    answers = (await telephony.poll(ALL, seconds=6.0)).registrations
+    assert all(isinstance(answer, SipRegistration) for answer in answers.values())
 
 
 async def test_waiting_for_the_lock_is_not_the_portals_delay(

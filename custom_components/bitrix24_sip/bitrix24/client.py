@@ -258,7 +258,7 @@ class Bitrix24Client:
             return ConnectionFailed()
         except TimeoutError:
             return RequestTimeout()
-        except aiohttp.ClientSSLError, aiohttp.ServerFingerprintMismatch:
+        except aiohttp.ClientSSLError:
             return InsecureConnection()
         except aiohttp.ClientPayloadError, aiohttp.ClientConnectionError, OSError:
             return ConnectionFailed()
@@ -276,10 +276,8 @@ class Bitrix24Client:
         if not isinstance(answer, dict):
             return UnexpectedAnswer()
         error = error_of(answer, response.status)
-        if error is None and "result" in answer:
-            return answer
         if error is None:
-            return UnexpectedAnswer()
+            return answer if "result" in answer else UnexpectedAnswer()
         error.retry_after = _retry_after(response)
         return self._with_reset(error, method)
 
@@ -393,7 +391,6 @@ async def _read(response: aiohttp.ClientResponse) -> bytes | None:
     async for chunk in response.content.iter_any():
         body += chunk
         if len(body) > MAX_ANSWER_BYTES:
-            response.close()
             return None
     return bytes(body)
 

@@ -328,7 +328,7 @@ def parse_registration(result: Any, reg_id: int) -> SipRegistration:
         reg_id,
         word,
         code if code is not None and 100 <= code <= 999 else None,
-        clean(message, MAX_MESSAGE) if message and isinstance(message, str) else "",
+        clean(message, MAX_MESSAGE) if isinstance(message, str) else "",
         parse_time(result.get("LAST_UPDATED")),
     )
 
