@@ -30,6 +30,7 @@ from custom_components.bitrix24_sip.bitrix24.errors import (
     InvalidWebhook,
     MissingPermission,
     OperatingTimeExceeded,
+    PortalMoved,
     RegistrationNotFound,
     RequestTimeout,
     ServerFault,
@@ -190,6 +191,7 @@ async def test_time_limit(
     portal.fault(fault)
     with pytest.raises(RequestTimeout):
         await call(client, "profile", seconds=0.3)
+    assert len(portal.requests) == 1
     portal.clear_faults()
     assert await call(client, "profile")
 
@@ -259,6 +261,23 @@ async def test_redirects_are_not_followed(
     assert not other_portal.requests
 
 
+@pytest.mark.parametrize(
+    ("slug", "new_host"),
+    [
+        ("redirect_other_host", "acme-new.bitrix24.test"),
+        ("redirect_other_port", "acme-new.bitrix24.test:8443"),
+    ],
+)
+async def test_redirect_to_a_new_host(
+    client: Bitrix24Client, portal: Portal, slug: str, new_host: str
+) -> None:
+    """The new host is named with its port, where the redirect has one."""
+    portal.fault(FAULTS[slug])
+    with pytest.raises(PortalMoved) as caught:
+        await call(client, "profile")
+    assert caught.value.new_host == new_host
+
+
 async def test_redirect_without_a_host(client: Bitrix24Client, portal: Portal) -> None:
     """A redirect to another path of the same portal names no new host."""
     portal.fault(Redirect("{path}"))
@@ -318,6 +337,7 @@ async def test_operating_time_is_kept(client: Bitrix24Client, portal: Portal) ->
     portal.operating_cost[STATUS] = 2.5
     await client.batch({"a": f"{STATUS}?REG_ID={MAIN}"})
     assert client.operating[STATUS].seconds == 2.5
+    assert client.operating[STATUS].per_call == 0.0, "one answer does not tell"
     await client.batch({"a": f"{STATUS}?REG_ID={SALES}", "b": "profile"})
     assert client.operating[STATUS].seconds == 5.0
     assert client.operating["profile"].seconds == 0.0
@@ -338,12 +358,42 @@ async def test_operating_time_of_a_call(client: Bitrix24Client, portal: Portal) 
     assert client.operating[STATUS].per_call == 2.5
 
 
+async def test_a_call_costs_no_less_when_the_sum_falls(
+    client: Bitrix24Client, portal: Portal
+) -> None:
+    """The sum falls when minutes leave it, which says little of the latest call."""
+    now = 1_789_000_000.0
+    portal.clock = lambda: now
+    portal.operating_cost[STATUS] = 2.5
+    for _ in range(2):
+        await client.batch({"a": f"{STATUS}?REG_ID={MAIN}"})
+    now += 600
+    await client.batch({"a": f"{STATUS}?REG_ID={MAIN}"})
+    assert client.operating[STATUS].seconds == 2.5
+    assert 2.0 < client.operating[STATUS].per_call < 2.5
+
+
+async def test_the_reset_comes_nearer(client: Bitrix24Client, portal: Portal) -> None:
+    """It is ten minutes after the oldest call that counts."""
+    now = 1_789_000_000.0
+    portal.clock = lambda: now
+    await client.batch({"a": f"{STATUS}?REG_ID={MAIN}"})
+    now += 300
+    await client.batch({"a": f"{STATUS}?REG_ID={MAIN}"})
+    assert 200 < client.operating[STATUS].resets_in() <= 300
+
+
 async def test_the_reset_has_passed(
     client: Bitrix24Client, portal: Portal, freezer: FrozenDateTimeFactory
 ) -> None:
     """The time until the reset is never negative."""
     await client.batch({"a": f"{STATUS}?REG_ID={MAIN}"})
     freezer.tick(700)
+    assert client.operating[STATUS].resets_in() == 0.0
+    block = {"operating": 1, "operating_reset_at": 1, "finish": 2}
+    parts = {"result": {"a": 1}, "result_time": {"a": block}}
+    portal.fault(Result(parts))
+    await client.batch({"a": STATUS})
     assert client.operating[STATUS].resets_in() == 0.0
 
 
@@ -521,6 +571,9 @@ async def test_certificate(
         async with aiohttp.ClientSession(connector=connector) as trusted:
             client = Bitrix24Client(trusted, Webhook.parse(portal.webhook))
             assert (await call(client, "profile"))["ID"] == "1"
+            portal.fault(Redirect(f"{portal.url}{{path}}"))
+            with pytest.raises(UnexpectedAnswer):  # it is https already
+                await call(client, "profile")
     finally:
         await portal.stop()
 

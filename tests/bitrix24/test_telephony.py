@@ -314,7 +314,7 @@ async def test_time_runs_out(telephony: Telephony, portal: Portal) -> None:
 
 
 @pytest.mark.parametrize("slow", [False, True])
-@pytest.mark.parametrize("seconds", [0.0, -1.0, 1.2])
+@pytest.mark.parametrize("seconds", [0.0, -1.0, 1.45])
 async def test_no_time_at_all(
     telephony: Telephony, portal: Portal, seconds: float, slow: bool
 ) -> None:
@@ -324,6 +324,22 @@ async def test_no_time_at_all(
     answers = (await telephony.poll(ALL, seconds=seconds)).registrations
     assert all(isinstance(answer, RequestTimeout) for answer in answers.values())
     assert portal.commands(STATUS) == 0
+
+
+async def test_a_line_whose_provider_hangs(
+    telephony: Telephony, portal: Portal, freezer: FrozenDateTimeFactory
+) -> None:
+    """A slow answer isolates the lines without a status, and no others."""
+    ticks = iter([10.0])
+
+    def clock() -> float:
+        freezer.tick(next(ticks, 0.0))
+        return time()
+
+    portal.clock = clock
+    portal.lines[SALES].unreachable = True
+    await telephony.poll(ALL)
+    assert telephony.planner.isolated == {SALES}
 
 
 async def test_no_time_is_kept_back_from_a_portal_that_answers(

@@ -380,7 +380,7 @@ def _is_retryable(error: Bitrix24Error) -> bool:
 def _retry_after(response: aiohttp.ClientResponse) -> float | None:
     """Return the seconds of a `Retry-After` header, if it is plausible."""
     value = response.headers.get("Retry-After", "")
-    if not (value.isascii() and value.isdigit() and len(value) < 9):
+    if not (value.isascii() and value.isdigit()):
         return None
     return min(float(value), LONGEST_RETRY_AFTER)
 
