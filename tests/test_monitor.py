@@ -205,9 +205,9 @@ async def test_disabled_lines(running: Monitored) -> None:
     assert running.connected == {MAIN: True, SALES: None, SUPPORT: None}
 
 
-async def lose_all(running: Monitored) -> None:
-    """Lose all lines, with operating time for but one of them in an early poll."""
-    running.portal.operating_cost[STATUS] = 10.0
+async def lose_all(running: Monitored, cost: float = 10.0) -> None:
+    """Lose all lines, with operating time for some of them only in an early poll."""
+    running.portal.operating_cost[STATUS] = cost
     for line in running.portal.lines.values():
         line.drop()
     await running.poll(30)
@@ -231,6 +231,16 @@ async def test_one_of_the_lost_lines_is_back(running: Monitored) -> None:
     assert told(await running.poll(15)) == (3, 0, False, False)
     assert len(running.portal.requests) == 2
     assert running.connected == dict.fromkeys(ALL, True)
+
+
+async def test_one_of_several_lost_lines_is_back(running: Monitored) -> None:
+    """It need not be all of those that the early poll asked."""
+    await lose_all(running, cost=4.0)
+    running.portal.lines[MAIN].recover()
+    running.portal.lines[SUPPORT].recover()
+    assert told(await running.poll(15)) == (3, 0, False, False)
+    assert [len(request.commands) for request in running.portal.requests] == [2, 1]
+    assert running.connected == {MAIN: True, SALES: False, SUPPORT: True}
 
 
 @pytest.mark.parametrize(
