@@ -35,6 +35,8 @@ REGISTRATION = "binary_sensor.main_line_registration"
 
 
 CONNECTOR = "voximplant.sip.connector.status"
+OUTGOING = "voximplant.line.outgoing.get"
+LINKS = "voximplant.url.get"
 
 
 async def set_up_with_lines(
@@ -53,7 +55,7 @@ async def test_passwords_are_never_requested(
     """The method whose answer has SIP passwords is not used."""
     await poll(20)
     asked = {name for request in portal.requests for _, name, _ in request.commands}
-    assert asked == {STATUS, LINES, CONNECTOR}
+    assert asked == {STATUS, LINES, CONNECTOR, OUTGOING, LINKS}
 
 
 async def test_grace_period_ends_between_polls(
@@ -216,14 +218,20 @@ async def test_a_poll_is_one_request(
 async def test_requests_of_an_hour(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
 ) -> None:
-    """Statuses are due at every poll, the list every 10 minutes, the connector hourly."""
-    before = {m: portal.commands(m) for m in (STATUS, LINES, CONNECTOR)}
+    """Statuses are due at every poll, the connector hourly, the links once a day.
+
+    The list and the default outgoing line are due every 10 minutes.
+    """
+    methods = (STATUS, LINES, CONNECTOR, OUTGOING, LINKS)
+    before = {method: portal.commands(method) for method in methods}
     requests = len(portal.requests)
     for _ in range(117):
         await wait(31)
     assert portal.commands(STATUS) - before[STATUS] == 117 * 3
     assert portal.commands(LINES) - before[LINES] == 5
+    assert portal.commands(OUTGOING) - before[OUTGOING] == 5
     assert portal.commands(CONNECTOR) - before[CONNECTOR] == 1
+    assert portal.commands(LINKS) == before[LINKS] == 1
     assert len(portal.requests) - requests == 117
 
 

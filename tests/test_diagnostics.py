@@ -48,7 +48,7 @@ async def test_entry(
     assert shown["error"] == {"reason": "server_error", "code": "HTTP 502"}
     assert shown["statistics"] == {
         "requests": 2 + 3,
-        "commands": 3 + 2 + 3 * 3,
+        "commands": 3 + 4 + 3 * 3,
         "retries": 2,
         "errors": {"registration_not_found": 1, "server_error": 3},
     }
@@ -57,7 +57,9 @@ async def test_entry(
     assert shown["operating_time"].keys() == {
         "voximplant.sip.status",
         "voximplant.line.get",
+        "voximplant.line.outgoing.get",
         "voximplant.sip.connector.status",
+        "voximplant.url.get",
     }
     assert shown["raw_shapes"] == {
         "status": {
@@ -69,6 +71,10 @@ async def test_entry(
         },
         "lines": {"#": "str", "reg#": "str"},
         "connector": ["int"],
+        "outgoing": "str",
+        "links": dict.fromkeys(
+            ("detail_statistics", "buy_connector", "edit_config", "lines"), "str"
+        ),
     }
     [main, sales, support] = data["lines"]
     assert support["registration"] is None

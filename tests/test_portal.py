@@ -212,6 +212,19 @@ async def test_lines_of_all_owners(ask: Ask, portal: Portal) -> None:
     assert (await ask(STATUS, json={"REG_ID": SALES}))[0] == 200
 
 
+async def test_outgoing_line_and_links(ask: Ask, portal: Portal) -> None:
+    """The outgoing line needs the permission to manage numbers; the links do not."""
+    status, body = await ask("voximplant.line.outgoing.get")
+    assert (status, body["result"]) == (200, f"reg{MAIN}")
+    portal.outgoing = "sip7"
+    assert (await ask("voximplant.line.outgoing.get"))[1]["result"] == "sip7"
+    portal.permitted = False
+    assert (await ask("voximplant.line.outgoing.get"))[0] == 403
+    status, body = await ask("voximplant.url.get")
+    assert status == 200
+    assert body["result"]["lines"] == f"{portal.url}/telephony/lines.php"
+
+
 async def test_status_notifies_on_change(ask: Ask, portal: Portal) -> None:
     """A status that differs from the stored one notifies administrators, once."""
     for _ in range(2):

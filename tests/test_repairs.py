@@ -162,6 +162,7 @@ async def test_connector(
     await wait(1)
     assert issues(hass).keys() == {"connector_ends"}
     issue = issues(hass)["connector_ends"]
+    assert issue.learn_more_url == f"{portal.url}/settings/license_phone_sip.php"
     assert issue.severity is ir.IssueSeverity.WARNING
     assert issue.translation_placeholders
     assert issue.translation_placeholders["date"] == "2026-12-30"

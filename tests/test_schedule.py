@@ -23,6 +23,9 @@ from custom_components.bitrix24_sip.schedule import (
 )
 
 LINES = [1, 2, 3]
+ALL_DUE = Plan(
+    LINES, with_list=True, with_connector=True, with_outgoing=True, with_links=True
+)
 HALF = SLOWDOWN_FROM * OPERATING_LIMIT
 FULL = FULL_AT * OPERATING_LIMIT
 
@@ -52,12 +55,38 @@ def test_regular_polls() -> None:
     """All lines are polled at the chosen interval; a timer may be a little early."""
     schedule = Schedule(30)
     assert polled(schedule, 1000) == (
-        Plan(LINES, with_list=True, with_connector=True),
+        ALL_DUE,
         30,
     )
     schedule.got_list(1000)
     schedule.got_connector(1000, known=True)
     assert polled(schedule, 1029) == (Plan(LINES), 30)
+
+
+@pytest.mark.parametrize(
+    ("refused", "seconds", "with_outgoing", "with_links"),
+    [
+        pytest.param(False, 597, False, False, id="just asked"),
+        pytest.param(False, 598, True, False, id="ten minutes later"),
+        pytest.param(False, 86397, True, False, id="almost a day later"),
+        pytest.param(False, 86398, True, True, id="a day later"),
+        pytest.param(True, 86397, False, False, id="refused almost a day ago"),
+        pytest.param(True, 86398, True, True, id="refused a day ago"),
+    ],
+)
+def test_what_comes_with_the_list(
+    refused: bool, seconds: int, with_outgoing: bool, with_links: bool
+) -> None:
+    """The outgoing line each time, the links once a day; never without the list."""
+    schedule = Schedule(30)
+    schedule.got_outgoing(0, refused=refused)
+    schedule.got_links(0)
+    plan, _ = polled(schedule, seconds)
+    assert (plan.with_outgoing, plan.with_links) == (with_outgoing, with_links)
+    schedule.got_list(seconds)
+    plan, _ = polled(schedule, seconds + 30)
+    assert not plan.with_outgoing
+    assert not plan.with_links
 
 
 @pytest.mark.parametrize(
@@ -111,7 +140,7 @@ def test_a_request_polls_all_lines() -> None:
     polled(schedule, 0, [2])
     schedule.request()
     assert polled(schedule, 15, [2]) == (
-        Plan(LINES, with_list=True, with_connector=True),
+        ALL_DUE,
         15,
     )
     plan = schedule.plan(30, LINES, [2], None)
@@ -128,7 +157,7 @@ def test_a_loss_is_followed_up() -> None:
     schedule = Schedule(60)
     assert polled(schedule, 0, [2], lost=[2])[1] == 5
     assert polled(schedule, 5, [2]) == (
-        Plan(LINES, with_list=True, with_connector=True),
+        ALL_DUE,
         15,
     )
     plan, pause = polled(schedule, 20, [2], lost=[2])

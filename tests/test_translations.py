@@ -50,7 +50,8 @@ LANGUAGES = (
 SAME_EVERYWHERE = {"REG_ID"}
 SAME: dict[str, set[str]] = {
     "de": {"Labels", "Portal", "REG_IDs", "Status"},
-    "es": {"Error", "Portal"},
+    "es": {"Error", "No", "Portal"},
+    "it": {"No"},
     "nl": {"Labels", "Status"},
     "pl": {"Portal"},
     "pt-BR": {"Portal", "REG_IDs", "Status"},

@@ -22,9 +22,12 @@ from .entity import (
     connector_known,
     lines_known,
 )
+from .state import LineState, PortalState
 from .update_order import UpdateOrder
 
 PARALLEL_UPDATES = 0  # the coordinator is the only one to ask
+
+DEFAULT_OUTGOING_LINE = "default_outgoing_line"  # an attribute
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +42,15 @@ class LineBinarySensorDescription(LineEntityDescription, BinarySensorEntityDescr
     """A binary sensor of a line."""
 
 
+def _default_outgoing_line(
+    portal: PortalState, line: LineState
+) -> dict[str, bool] | None:
+    """Return whether calls go out by this line by default, where the portal tells."""
+    if portal.outgoing is None:
+        return None
+    return {DEFAULT_OUTGOING_LINE: portal.default_outgoing == line.line.reg_id}
+
+
 # It is unknown where the line's state is not settled yet.
 REGISTRATION = LineBinarySensorDescription(
     key="registration",
@@ -46,6 +58,7 @@ REGISTRATION = LineBinarySensorDescription(
     device_class=BinarySensorDeviceClass.CONNECTIVITY,
     order=UpdateOrder.LINE_REGISTRATION,
     value_fn=lambda state, _: state.connected,
+    attributes_fn=_default_outgoing_line,
 )
 
 PORTAL = (
@@ -96,7 +109,7 @@ class PortalBinarySensor(PortalEntity[bool], BinarySensorEntity):
     @override
     def is_on(self) -> bool | None:
         """Return the value."""
-        return self._shown[1]
+        return self._shown.value
 
 
 class LineBinarySensor(LineEntity[bool], BinarySensorEntity):
@@ -108,4 +121,4 @@ class LineBinarySensor(LineEntity[bool], BinarySensorEntity):
     @override
     def is_on(self) -> bool | None:
         """Return the value."""
-        return self._shown[1]
+        return self._shown.value

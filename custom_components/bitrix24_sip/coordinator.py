@@ -189,5 +189,11 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
 
     def _update_issues(self, error: Bitrix24Error | None) -> None:
         """Create and delete repair issues. error: of the last poll."""
-        entry_id, connector = self.config_entry.entry_id, self.monitor.connector
-        async_update_issues(self.hass, entry_id, self.webhook, error, connector)
+        async_update_issues(
+            self.hass,
+            self.config_entry.entry_id,
+            self.webhook,
+            error,
+            self.monitor.connector,
+            self.monitor.links,
+        )

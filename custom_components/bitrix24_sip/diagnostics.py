@@ -106,6 +106,7 @@ def _line(
         "listed": coordinator.monitor.roster.listed is not None
         and reg_id in coordinator.monitor.roster.listed,
         "connected": state.connected,
+        "default_outgoing": reg_id == coordinator.data.default_outgoing,
         "registration": async_redact_data(registration, _REDACTED),
     }
 

@@ -1,9 +1,9 @@
 """The two base entities: of a portal, and of a line."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, override
+from typing import Any, NamedTuple, override
 
 from homeassistant.core import callback
 from homeassistant.helpers.entity import Entity, EntityDescription
@@ -48,12 +48,19 @@ def add_line_entities[DescriptionT: LineEntityDescription](
     add_new()
 
 
+class Shown[ValueT](NamedTuple):
+    """What an entity shows: whether it is available, its value, and its attributes."""
+
+    available: bool
+    value: ValueT | None = None
+    attributes: Mapping[str, Any] | None = None
+
+
 class Bitrix24SipEntity[ValueT](CoordinatorEntity[Bitrix24SipCoordinator]):
     """An entity that writes its state when what it shows has changed, and only then."""
 
     _attr_has_entity_name = True
-    # Whether it is available, and its value.
-    _shown: tuple[bool, ValueT | None]
+    _shown: Shown[ValueT]
     _read_failed = False
 
     def __init__(
@@ -68,14 +75,20 @@ class Bitrix24SipEntity[ValueT](CoordinatorEntity[Bitrix24SipCoordinator]):
         self._shown = self._read()
 
     @abstractmethod
-    def _read(self) -> tuple[bool, ValueT | None]:
-        """Return whether the entity is available, and its value."""
+    def _read(self) -> Shown[ValueT]:
+        """Return what the entity shows."""
 
     @property
     @override
     def available(self) -> bool:
         """Return whether what the entity is about is known."""
-        return self._shown[0]
+        return self._shown.available
+
+    @property
+    @override
+    def extra_state_attributes(self) -> Mapping[str, Any] | None:
+        """Return the attributes."""
+        return self._shown.attributes
 
     @callback
     @override
@@ -85,7 +98,7 @@ class Bitrix24SipEntity[ValueT](CoordinatorEntity[Bitrix24SipCoordinator]):
             self._shown = shown
             self.async_write_ha_state()
 
-    def _read_safely(self) -> tuple[bool, ValueT | None]:
+    def _read_safely(self) -> Shown[ValueT]:
         """Read the value; where that fails the entity must not show what it was."""
         try:
             shown = self._read()
@@ -93,7 +106,7 @@ class Bitrix24SipEntity[ValueT](CoordinatorEntity[Bitrix24SipCoordinator]):
             if not self._read_failed:
                 LOGGER.exception("Unexpected error updating %s", self.entity_id)
             self._read_failed = True
-            return False, None
+            return Shown(available=False)
         self._read_failed = False
         return shown
 
@@ -136,22 +149,25 @@ class PortalEntity[ValueT](Bitrix24SipEntity[ValueT]):
         )
 
     @override
-    def _read(self) -> tuple[bool, ValueT | None]:
+    def _read(self) -> Shown[ValueT]:
         """Return whether there is a value, and the value."""
         state = self.coordinator.data
         description = self.entity_description
-        return description.available_fn(state), description.value_fn(state)
+        return Shown(description.available_fn(state), description.value_fn(state))
 
 
 @dataclass(frozen=True, kw_only=True)
 class LineEntityDescription(EntityDescription):
-    """An entity of a line: when it is updated, and its value.
+    """An entity of a line: when it is updated, its value, and its attributes.
 
     The value is of the line's state, and of the registration in it that is shown.
     """
 
     order: UpdateOrder
     value_fn: Callable[[LineState, SipRegistration], Any]
+    attributes_fn: Callable[[PortalState, LineState], Mapping[str, Any] | None] = (
+        lambda *_: None
+    )
 
 
 class LineEntity[ValueT](Bitrix24SipEntity[ValueT]):
@@ -178,12 +194,14 @@ class LineEntity[ValueT](Bitrix24SipEntity[ValueT]):
         )
 
     @override
-    def _read(self) -> tuple[bool, ValueT | None]:
-        """Return whether the line is known, and the entity's value."""
-        state = self.coordinator.data.lines.get(self.reg_id)
+    def _read(self) -> Shown[ValueT]:
+        """Return whether the line is known, and what the entity says of it."""
+        portal, description = self.coordinator.data, self.entity_description
+        state = portal.lines.get(self.reg_id)
         if state is None or (registration := state.registration) is None:
-            return False, None
-        return True, self.entity_description.value_fn(state, registration)
+            return Shown(available=False)
+        value = description.value_fn(state, registration)
+        return Shown(True, value, description.attributes_fn(portal, state))
 
     @callback
     @override

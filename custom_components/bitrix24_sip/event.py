@@ -65,7 +65,7 @@ class LineEvent(LineEntity[bool], EventEntity):
     async def async_added_to_hass(self) -> None:
         """Take up an outage that was there before a restart, to know how long it is."""
         await super().async_added_to_hass()
-        _, self._connected = self._shown
+        self._connected = self._shown.value
         if self.state and self.state_attributes["event_type"] == LOST:
             self._lost_at = dt_util.parse_datetime(self.state)
 

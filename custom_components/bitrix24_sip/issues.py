@@ -7,7 +7,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.util import dt as dt_util
 
-from .bitrix24 import Bitrix24Error, PermanentError, SipConnector, Webhook
+from .bitrix24 import Bitrix24Error, PermanentError, PortalLinks, SipConnector, Webhook
 from .const import DOMAIN
 from .errors import error_placeholders
 
@@ -39,10 +39,12 @@ def async_update_issues(
     webhook: Webhook,
     error: Bitrix24Error | None,
     connector: SipConnector | None,
+    links: PortalLinks,
 ) -> None:
     """Create and delete issues, so that they match the last poll.
 
-    error: of the last poll; a transient error does not change the issues.
+    error: of the last poll; a transient error does not change the issues. links: the
+    portal's own, which are used instead of the paths above.
     """
     wanted: dict[str, dict[str, str]] = {}
     if error is None:
@@ -61,7 +63,7 @@ def async_update_issues(
             issue_id(entry_id, key),
             data={"entry_id": entry_id, **wanted[key]},
             is_fixable=key == PORTAL_MOVED,
-            learn_more_url=f"{webhook.base}{page}",
+            learn_more_url=_link(webhook, key, links) or f"{webhook.base}{page}",
             severity=(
                 ir.IssueSeverity.WARNING
                 if key == CONNECTOR_ENDS
@@ -82,6 +84,13 @@ def async_delete_issues(hass: HomeAssistant, entry_id: str) -> None:
 def issue_id(entry_id: str, key: str) -> str:
     """Return the ID of a portal's issue."""
     return f"{entry_id}_{key}"
+
+
+def _link(webhook: Webhook, key: str, links: PortalLinks) -> str | None:
+    """Return the portal's own link for an issue, unless it leads elsewhere."""
+    if key not in (CONNECTOR_UNPAID, CONNECTOR_ENDS) or links.buy_connector is None:
+        return None
+    return links.buy_connector if webhook.may_link_to(links.buy_connector) else None
 
 
 def _connector_issues(

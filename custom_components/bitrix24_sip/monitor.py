@@ -11,7 +11,9 @@ from .bitrix24 import (
     Answers,
     Bitrix24Error,
     OperatingTime,
+    OutgoingLine,
     PermanentError,
+    PortalLinks,
     SipConnector,
     SipRegistration,
     Telephony,
@@ -50,6 +52,8 @@ class PortalMonitor:
         # Seconds from the last poll to the next one, as decided after it.
         self.next_poll_in: float | None = None
         self.connector: SipConnector | None = None
+        self.outgoing: OutgoingLine | None = None
+        self.links = PortalLinks()
         self.failure: Bitrix24Error | None = None
         self.polled_ids: list[int] = []  # all lines but those with no enabled entity
         self.closed = False
@@ -100,7 +104,7 @@ class PortalMonitor:
         changes = self.roster.next_change(polled, now)
         seconds = round(used.seconds, 1) if used else None
         lines = self.roster.show(polled, now)
-        state = PortalState(lines, self.connector, seconds, self.failure)
+        state = PortalState(lines, self.connector, self.outgoing, seconds, self.failure)
         return state, None if changes is None else changes - now
 
     async def _ask(self, plan: Plan, seconds: float) -> Answers:
@@ -109,6 +113,8 @@ class PortalMonitor:
             plan.reg_ids,
             with_lines=plan.with_list,
             with_connector=plan.with_connector,
+            with_outgoing=plan.with_outgoing,
+            with_links=plan.with_links,
             partial=plan.early,
             seconds=seconds,
         )
@@ -140,7 +146,19 @@ class PortalMonitor:
             self.schedule.got_connector(now, known=known)
         if isinstance(answers.connector, SipConnector):
             self.connector = answers.connector
+        self._record_extras(answers, now)
         return lost
+
+    def _record_extras(self, answers: Answers, now: float) -> None:
+        """Record what not every portal tells; a transient error changes nothing."""
+        outgoing, links = answers.outgoing, answers.links
+        if isinstance(outgoing, OutgoingLine | PermanentError):
+            refused = isinstance(outgoing, PermanentError)
+            self.outgoing = None if isinstance(outgoing, PermanentError) else outgoing
+            self.schedule.got_outgoing(now, refused=refused)
+        if isinstance(links, PortalLinks | PermanentError):
+            self.links = links if isinstance(links, PortalLinks) else PortalLinks()
+            self.schedule.got_links(now)
 
     @property
     def _used(self) -> OperatingTime | None:

@@ -4,9 +4,11 @@ Flow: `plan` says what the poll that begins now asks, `polled` takes note that i
 answered, and `pause` (or `pause_after` an error) says when the next one begins.
 
 1. A regular poll asks all lines at the chosen interval. With it come the list of lines
-   every ten minutes and the SIP Connector every hour. A refresh that a user requests is
-   a regular poll, too, and so is one that follows the loss of a line by 5 seconds: an
-   outage at a provider takes several lines.
+   every ten minutes and the SIP Connector every hour. With the list come the default
+   outgoing line, and the portal's links once a day; a portal that refuses one of them
+   is asked for it again after a day. A refresh that a user requests is a regular poll,
+   too, and so is one that follows the loss of a line by 5 seconds: an outage at a
+   provider takes several lines.
 2. In between, an early poll asks the urgent lines every 15 seconds: those whose recovery
    is awaited, and those whose state is unsettled. Early polls stay within half of the
    operating time that the portal allows; where that is too little for all of the lines,
@@ -30,6 +32,7 @@ from .bitrix24.errors import Throttled
 
 LIST_EVERY = 600.0
 CONNECTOR_EVERY = 3600.0
+DAY = 86400.0
 EARLY_EVERY = 15.0
 FOLLOW_UP_AFTER = 5.0
 # Timers are rounded to whole seconds: a poll this early is the one that was meant.
@@ -60,6 +63,8 @@ class Plan:
     early: bool = False
     with_list: bool = False
     with_connector: bool = False
+    with_outgoing: bool = False
+    with_links: bool = False
 
 
 class Schedule:
@@ -69,6 +74,7 @@ class Schedule:
         """Take the chosen polling interval."""
         self.interval = interval
         self._regular_due = self._list_due = self._connector_due = 0.0
+        self._outgoing_due = self._links_due = 0.0
         self._early_allowed = False  # the next poll may be an early one
         self._requested = False
         self._turns: dict[int, int] = {}  # by REG_ID: the early poll that asked it last
@@ -93,10 +99,14 @@ class Schedule:
             self._turns |= dict.fromkeys(some, self._early_polls)
             return Plan(some, early=True)
         self._requested = False
+        soon = now + TOLERANCE
+        with_list = soon >= self._list_due
         return Plan(
             list(lines),
-            with_list=now + TOLERANCE >= self._list_due,
-            with_connector=now + TOLERANCE >= self._connector_due,
+            with_list=with_list,
+            with_connector=soon >= self._connector_due,
+            with_outgoing=with_list and soon >= self._outgoing_due,
+            with_links=with_list and soon >= self._links_due,
         )
 
     def others(
@@ -128,6 +138,14 @@ class Schedule:
     def got_connector(self, now: float, *, known: bool) -> None:
         """Take note that the SIP Connector was asked, and whether it was answered."""
         self._connector_due = now + (CONNECTOR_EVERY if known else LIST_EVERY)
+
+    def got_outgoing(self, now: float, *, refused: bool) -> None:
+        """Take note that the default outgoing line was asked, or refused for good."""
+        self._outgoing_due = now + (DAY if refused else LIST_EVERY)
+
+    def got_links(self, now: float) -> None:
+        """Take note that the portal's links were answered, or refused for good."""
+        self._links_due = now + DAY
 
     def pause(
         self,

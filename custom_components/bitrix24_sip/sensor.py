@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, override
+from typing import override
 
 from homeassistant.components.sensor import (
     SensorDeviceClass,
@@ -25,6 +25,7 @@ from .entity import (
     connector_known,
     lines_known,
 )
+from .state import LineState, PortalState
 from .update_order import UpdateOrder
 
 PARALLEL_UPDATES = 0  # the coordinator is the only one to ask
@@ -42,11 +43,12 @@ class PortalSensorDescription(PortalEntityDescription, SensorEntityDescription):
     """A sensor of a portal."""
 
 
-class LineStatus(NamedTuple):
-    """What the sensor *Status* shows. cause: only while the line is not registered."""
-
-    status: RegistrationStatus | None
-    cause: Cause | None
+def _cause(_: PortalState, line: LineState) -> dict[str, Cause] | None:
+    """Return why a line is not registered, where the portal says it."""
+    registration = line.registration
+    if line.connected is not False or registration is None or not registration.cause:
+        return None
+    return {"cause": registration.cause}
 
 
 # In this order they are added, and updated: details first (see `UpdateOrder`).
@@ -73,17 +75,14 @@ LINE = (
         order=UpdateOrder.LINE_DETAILS,
         value_fn=lambda _, registration: registration.last_updated,
     ),
-)
-
-STATUS = LineSensorDescription(
-    key="status",
-    translation_key="status",
-    device_class=SensorDeviceClass.ENUM,
-    options=[status.value for status in RegistrationStatus],
-    order=UpdateOrder.LINE_STATUS,
-    value_fn=lambda state, registration: LineStatus(
-        registration.status,
-        registration.cause if state.connected is False else None,
+    LineSensorDescription(
+        key="status",
+        translation_key="status",
+        device_class=SensorDeviceClass.ENUM,
+        options=[status.value for status in RegistrationStatus],
+        order=UpdateOrder.LINE_STATUS,
+        value_fn=lambda _, registration: registration.status,
+        attributes_fn=_cause,
     ),
 )
 
@@ -145,7 +144,6 @@ async def async_setup_entry(
         for description in PORTAL
     )
     add_line_entities(entry, async_add_entities, LineSensor, *LINE)
-    add_line_entities(entry, async_add_entities, StatusSensor, STATUS)
 
 
 class PortalSensor(PortalEntity[SensorValue], SensorEntity):
@@ -157,7 +155,7 @@ class PortalSensor(PortalEntity[SensorValue], SensorEntity):
     @override
     def native_value(self) -> SensorValue | None:
         """Return the value."""
-        return self._shown[1]
+        return self._shown.value
 
 
 class LineSensor(LineEntity[SensorValue], SensorEntity):
@@ -169,24 +167,4 @@ class LineSensor(LineEntity[SensorValue], SensorEntity):
     @override
     def native_value(self) -> SensorValue | None:
         """Return the value."""
-        return self._shown[1]
-
-
-class StatusSensor(LineEntity[LineStatus], SensorEntity):
-    """What the portal says of a line, and why it is not registered."""
-
-    entity_description: LineSensorDescription
-
-    @property
-    @override
-    def native_value(self) -> RegistrationStatus | None:
-        """Return the status."""
-        shown = self._shown[1]
-        return shown and shown.status
-
-    @property
-    @override
-    def extra_state_attributes(self) -> dict[str, str] | None:
-        """Return the cause, where there is one."""
-        shown = self._shown[1]
-        return {"cause": shown.cause} if shown and shown.cause else None
+        return self._shown.value

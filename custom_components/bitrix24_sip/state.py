@@ -5,7 +5,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
-from .bitrix24 import Bitrix24Error, SipConnector, SipLine, SipRegistration
+from .bitrix24 import (
+    Bitrix24Error,
+    OutgoingLine,
+    SipConnector,
+    SipLine,
+    SipRegistration,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +31,22 @@ class LineState:
 class PortalState:
     """What is shown of a portal.
 
-    lines: by REG_ID; operating_time: seconds of the status method in the last ten
+    lines: by REG_ID; outgoing: the default line for outgoing calls, None where the portal
+    does not tell it; operating_time: seconds of the status method in the last ten
     minutes, None where the portal does not report it; error: that of the last poll, None
     where the portal answered.
     """
 
     lines: dict[int, LineState] = field(default_factory=dict)
     connector: SipConnector | None = None
+    outgoing: OutgoingLine | None = None
     operating_time: float | None = None
     error: Bitrix24Error | None = None
+
+    @property
+    def default_outgoing(self) -> int | None:
+        """The REG_ID of the default outgoing line, None where it has none or is unknown."""
+        return self.outgoing.reg_id if self.outgoing else None
 
     def count(self, *, connected: bool) -> int | None:
         """Return how many lines are (not) registered, None where no line is known."""

@@ -79,6 +79,22 @@ async def _line_get(portal: PortalState, params: dict[str, Any]) -> Any:
     return php.to_array(lines | portal.numbers)
 
 
+async def _line_outgoing_get(portal: PortalState, params: dict[str, Any]) -> Any:
+    check_permission(portal)
+    if portal.outgoing is not None:
+        return portal.outgoing
+    return next((f"reg{reg_id}" for reg_id in portal.lines), "")
+
+
+async def _url_get(portal: PortalState, params: dict[str, Any]) -> Any:
+    return {
+        "detail_statistics": f"{portal.url}/telephony/detail.php",
+        "buy_connector": f"{portal.url}/settings/license_phone_sip.php",
+        "edit_config": f"{portal.url}/telephony/edit.php?ID=#CONFIG_ID#",
+        "lines": f"{portal.url}/telephony/lines.php",
+    }
+
+
 async def _sip_get(portal: PortalState, params: dict[str, Any]) -> Any:
     check_permission(portal)
     upper = php.upper_keys(params)
@@ -182,9 +198,11 @@ METHODS: Final[Mapping[str, Method]] = {
     "server.time": _server_time,
     "app.info": _app_info,
     "voximplant.line.get": _line_get,
+    "voximplant.line.outgoing.get": _line_outgoing_get,
     "voximplant.sip.get": _sip_get,
     "voximplant.sip.status": _sip_status,
     "voximplant.sip.connector.status": _connector_status,
+    "voximplant.url.get": _url_get,
 }
 
 

@@ -114,6 +114,9 @@ class PortalState:
         self.office_lines: dict[int, str] = {}
         self.numbers: dict[str, str] = {}
         self.connector = Connector()
+        # The default line for outgoing calls: `regREG_ID`, `sipID` or a number. None
+        # stands for the first Cloud PBX line.
+        self.outgoing: str | None = None
         self.scopes = {TELEPHONY, "user_brief"}
         self.permitted = self.plan = self.owner_active = True
         self.telephony_installed = self.allow_http = True

@@ -7,7 +7,9 @@ from hypothesis import HealthCheck, example, given, settings, strategies as st
 
 from custom_components.bitrix24_sip.bitrix24 import (
     Bitrix24Error,
+    OutgoingLine,
     PermanentError,
+    PortalLinks,
     SipConnector,
     SipLine,
     SipRegistration,
@@ -33,7 +35,8 @@ errors = st.one_of(
         {}, optional={"error": json_values, "error_description": json_values}
     ),
 )
-keys = st.sampled_from([*(f"s{reg_id}" for reg_id in ALL), "lines", "connector", "0"])
+EXTRAS = ("lines", "connector", "outgoing", "links")
+keys = st.sampled_from([*(f"s{reg_id}" for reg_id in ALL), *EXTRAS, "0"])
 parts = st.fixed_dictionaries(
     {},
     optional={
@@ -74,7 +77,9 @@ async def test_any_answer(
         Body(body.encode("utf-8", "replace") if isinstance(body, str) else body, status)
     )
     try:
-        outcome = await telephony.poll(ALL, with_lines=True, with_connector=True)
+        outcome = await telephony.poll(
+            ALL, **{f"with_{extra}": True for extra in EXTRAS}
+        )
     except Bitrix24Error as error:
         assert isinstance(error, TransientError | PermanentError)  # noqa: PT017
         return
@@ -89,6 +94,8 @@ async def test_any_answer(
         isinstance(line, SipLine) for line in lines.values()
     )
     assert isinstance(outcome.connector, SipConnector | Bitrix24Error)
+    assert isinstance(outcome.outgoing, OutgoingLine | Bitrix24Error)
+    assert isinstance(outcome.links, PortalLinks | Bitrix24Error)
 
 
 def _bytes(body: str | bytes) -> bytes:

@@ -8,6 +8,8 @@ from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.bitrix24_sip.bitrix24 import (
+    OutgoingLine,
+    PortalLinks,
     RegistrationStatus,
     SipConnector,
     SipLine,
@@ -25,6 +27,8 @@ from custom_components.bitrix24_sip.bitrix24.telephony import (
     parse_connector,
     parse_int,
     parse_lines,
+    parse_links,
+    parse_outgoing,
     parse_reg_id,
     parse_registration,
     parse_time,
@@ -209,6 +213,57 @@ def test_malformed_list(result: Any) -> None:
 def test_connector(result: Any, connector: SipConnector) -> None:
     """The connector's state is parsed from all types that occur."""
     assert parse_connector(result) == connector
+
+
+@pytest.mark.parametrize(
+    ("result", "reg_id"),
+    [
+        ("reg150907", 150907),
+        (" reg7 ", 7),
+        ("sip12", None),
+        ("74951234567", None),
+        (74951234567, None),
+        ("", None),
+        ("reg", None),
+        ("reg0", None),
+        (f"reg{10**19 - 1}", None),
+    ],
+)
+def test_outgoing_line(result: Any, reg_id: int | None) -> None:
+    """Only a Cloud PBX line has a REG_ID."""
+    assert parse_outgoing(result) == OutgoingLine(reg_id)
+
+
+@pytest.mark.parametrize("result", [None, [], {}, True, 1.5])
+def test_outgoing_line_that_is_none(result: Any) -> None:
+    """What is no text and no number names no line."""
+    with pytest.raises(UnexpectedAnswer):
+        parse_outgoing(result)
+
+
+@pytest.mark.parametrize(
+    ("link", "kept"),
+    [
+        ("https://acme.bitrix24.com/buy", True),
+        ("x" * 500, True),
+        ("x" * 501, False),
+        ("https://acme.bitrix24.com/\nbuy", False),
+        (None, False),
+        (1, False),
+    ],
+)
+def test_links(link: Any, kept: bool) -> None:
+    """A link is a text of a sensible length; whose it is, is asked where it is used."""
+    links = parse_links({"buy_connector": link, "lines": "https://other"})
+    assert links == PortalLinks(link if kept else None)
+    assert parse_links({}) == PortalLinks()
+
+
+@pytest.mark.parametrize("result", [None, [], "x", 1])
+def test_links_that_are_none(result: Any) -> None:
+    """What is no object holds no link."""
+    with pytest.raises(UnexpectedAnswer):
+        parse_links(result)
 
 
 @pytest.mark.parametrize("result", [None, [], "x", 1])

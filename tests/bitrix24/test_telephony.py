@@ -8,6 +8,8 @@ from freezegun.api import FrozenDateTimeFactory
 import pytest
 
 from custom_components.bitrix24_sip.bitrix24 import (
+    OutgoingLine,
+    PortalLinks,
     SipConnector,
     SipRegistration,
     Telephony,
@@ -22,7 +24,7 @@ from custom_components.bitrix24_sip.bitrix24.errors import (
     Throttled,
     UnexpectedAnswer,
 )
-from dev.portal import Portal
+from dev.portal import METHODS, Portal
 from dev.portal.faults import FAULTS, ErrorReply, Hang, Hold, Result
 from tests.conftest import MAIN, SALES, SUPPORT
 
@@ -43,14 +45,44 @@ def many(portal: Portal) -> list[int]:
 
 
 async def test_all_in_one(telephony: Telephony, portal: Portal) -> None:
-    """The list and the connector are requested together with the statuses."""
-    answers = await telephony.poll(ALL, with_lines=True, with_connector=True)
+    """Everything else that is due is requested together with the statuses."""
+    answers = await telephony.poll(
+        ALL,
+        with_lines=True,
+        with_connector=True,
+        with_outgoing=True,
+        with_links=True,
+    )
     assert len(portal.requests) == 1
     assert answers.registrations.keys() == set(ALL)
     assert isinstance(answers.lines, dict)
     assert answers.lines.keys() == set(ALL)
     assert isinstance(answers.connector, SipConnector)
+    assert answers.outgoing == OutgoingLine(MAIN)
+    page = f"{portal.url}/settings/license_phone_sip.php"
+    assert answers.links == PortalLinks(buy_connector=page)
     assert (await telephony.poll(ALL)).lines is None
+
+
+@pytest.mark.parametrize("permitted", [True, False])
+async def test_a_portal_without_lines_and_without_the_newer_methods(
+    telephony: Telephony, portal: Portal, permitted: bool
+) -> None:
+    """The list of lines alone decides whether the portal can be monitored."""
+    portal.permitted = permitted
+    portal.lines.clear()
+    extras = ("voximplant.line.outgoing.get", "voximplant.url.get")
+    older = {name: call for name, call in METHODS.items() if name not in extras}
+    for methods in (older, METHODS):
+        portal.methods = methods
+        asking = telephony.poll(
+            [], with_lines=True, with_outgoing=True, with_links=True
+        )
+        if permitted:
+            assert (await asking).lines == {}
+        else:
+            with pytest.raises(MissingPermission):
+                await asking
 
 
 async def test_no_lines_to_poll(telephony: Telephony, portal: Portal) -> None:

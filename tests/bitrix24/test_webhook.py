@@ -148,3 +148,25 @@ def test_finds_a_leak_of_a_short_code() -> None:
     webhook = Webhook.parse("https://acme.bitrix24.ru/rest/1/abcd/")
     assert webhook.leaks_into("xabcdx")
     assert not webhook.leaks_into("abc")
+
+
+@pytest.mark.parametrize(
+    ("link", "may"),
+    [
+        ("https://acme.bitrix24.ru/settings/license_phone_sip.php", True),
+        ("http://acme.bitrix24.ru:8080/x?y=1#z", True),
+        ("https://ACME.bitrix24.ru/", True),
+        ("https://acme.bitrix24.ru.example.com/", False),
+        ("https://acme.bitrix24.ru@example.com/", False),
+        ("https://me:secret@acme.bitrix24.ru/", False),
+        ("//acme.bitrix24.ru/", False),
+        ("/settings/", False),
+        ("javascript:alert(1)//acme.bitrix24.ru/", False),
+        ("https://[acme", False),
+        (f"https://acme.bitrix24.ru/?back=/rest/1/{CODE}/", False),
+        ("", False),
+    ],
+)
+def test_links_that_may_be_shown(link: str, may: bool) -> None:
+    """Only those to the portal itself, and none that holds the secret."""
+    assert Webhook.parse(NORMAL).may_link_to(link) is may

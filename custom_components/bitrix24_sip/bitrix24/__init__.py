@@ -8,6 +8,8 @@ from .errors import Bitrix24Error, PermanentError, TransientError
 from .sip_codes import Cause
 from .telephony import (
     Answers,
+    OutgoingLine,
+    PortalLinks,
     RegistrationStatus,
     SipConnector,
     SipLine,
@@ -24,7 +26,9 @@ __all__ = [
     "Cause",
     "InvalidWebhookUrl",
     "OperatingTime",
+    "OutgoingLine",
     "PermanentError",
+    "PortalLinks",
     "RegistrationStatus",
     "SipConnector",
     "SipLine",

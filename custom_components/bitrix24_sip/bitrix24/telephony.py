@@ -1,14 +1,14 @@
 """The telephony methods of the portal's REST API, and their answers.
 
-All of them need the scope `telephony`, and the permission "Manage numbers: change" of
-the webhook's owner. `voximplant.sip.get` is not used, because its answer contains SIP
-passwords.
+All of them need the scope `telephony`, and all but `voximplant.url.get` the permission
+"Manage numbers: change" of the webhook's owner. `voximplant.sip.get` is not used, because
+its answer contains SIP passwords.
 
 A part of an answer that cannot be parsed is an `UnexpectedAnswer`; it never becomes a
 wrong value. Numbers may be strings, and an empty object may be PHP's `[]`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -34,9 +34,12 @@ SCOPE = "telephony"
 STATUS_METHOD = "voximplant.sip.status"
 LINES_METHOD = "voximplant.line.get"
 CONNECTOR_METHOD = "voximplant.sip.connector.status"
+OUTGOING_METHOD = "voximplant.line.outgoing.get"
+LINKS_METHOD = "voximplant.url.get"
 
 MAX_TITLE = 100  # characters of a line's title that are kept
 MAX_MESSAGE = 255  # characters of an error message that are kept
+MAX_LINK = 500  # characters of a link; a longer one is not used
 MAX_REG_ID = 2**63 - 1
 # A request with less time than this many seconds is not sent.
 SHORTEST_REQUEST = 1.0
@@ -121,12 +124,31 @@ class SipConnector:
 
 
 @dataclass(frozen=True, slots=True)
+class OutgoingLine:
+    """The portal's default line for outgoing calls.
+
+    reg_id: None where it is an office PBX or a rented number, which has no REG_ID.
+    """
+
+    reg_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PortalLinks:
+    """Addresses of pages of the portal. buy_connector: None where there is none."""
+
+    buy_connector: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Answers:
     """The answers of one poll. None: not requested."""
 
     registrations: dict[int, SipRegistration | Bitrix24Error]
     lines: dict[int, SipLine] | Bitrix24Error | None = None
     connector: SipConnector | Bitrix24Error | None = None
+    outgoing: OutgoingLine | Bitrix24Error | None = None
+    links: PortalLinks | Bitrix24Error | None = None
 
 
 class Telephony:
@@ -176,6 +198,8 @@ class Telephony:
         *,
         with_lines: bool = False,
         with_connector: bool = False,
+        with_outgoing: bool = False,
+        with_links: bool = False,
         partial: bool = False,
         seconds: float = 60.0,
     ) -> Answers:
@@ -188,11 +212,13 @@ class Telephony:
         common error of these is not raised.
         """
         ends = monotonic() + seconds
-        extras: dict[str, str] = {}
-        if with_lines:
-            extras["lines"] = LINES_METHOD
-        if with_connector:
-            extras["connector"] = CONNECTOR_METHOD
+        wanted = {
+            "lines": with_lines,
+            "connector": with_connector,
+            "outgoing": with_outgoing,
+            "links": with_links,
+        }
+        extras = {key: method for key, method in _METHODS.items() if wanted[key]}
         plan = self.planner.plan(reg_ids, len(extras), seconds)
         results: dict[str, Any] = {}
         errors: dict[str, Bitrix24Error] = {}
@@ -240,6 +266,8 @@ class Telephony:
             {reg_id: self._registration(reg_id, results, errors) for reg_id in reg_ids},
             _parsed("lines", results, errors),
             _parsed("connector", results, errors),
+            _parsed("outgoing", results, errors),
+            _parsed("links", results, errors),
         )
 
     async def _probe(self, seconds: float) -> dict[str, Any]:
@@ -277,10 +305,12 @@ def _raise_common_refusal(
 ) -> None:
     """Raise if the portal refuses all of the lines for the same reason.
 
-    Without lines, the same applies to the other commands.
+    Without lines, the same applies to the list of lines and the connector. The other
+    commands do not count: older portals lack them, and they need other rights.
     """
     keys = [_key(reg_id) for chunk in requests for reg_id in chunk]
-    refusals = [errors.get(key) for key in keys or [*errors, *results]]
+    others = [key for key in _NEEDED if key in errors or key in results]
+    refusals = [errors.get(key) for key in keys or others]
     first = refusals[0]
     if isinstance(first, PermanentError | Throttled) and all(
         type(refusal) is type(first) for refusal in refusals
@@ -365,7 +395,41 @@ def parse_connector(result: Any) -> SipConnector:
     )
 
 
-_PARSERS = {"lines": parse_lines, "connector": parse_connector}
+def parse_outgoing(result: Any) -> OutgoingLine:
+    """Read a result of `voximplant.line.outgoing.get`; raise UnexpectedAnswer.
+
+    It is `reg<REG_ID>`; or `sip…` or digits for lines that have no REG_ID.
+    """
+    if not isinstance(result, str | int) or isinstance(result, bool):
+        raise UnexpectedAnswer
+    match = _REG_KEY.fullmatch(str(result).strip())
+    return OutgoingLine(parse_reg_id(match[1]) if match else None)
+
+
+def parse_links(result: Any) -> PortalLinks:
+    """Read a result of `voximplant.url.get`; raise UnexpectedAnswer."""
+    if not isinstance(result, dict):
+        raise UnexpectedAnswer
+    link = result.get("buy_connector")
+    usable = isinstance(link, str) and len(link) <= MAX_LINK and link.isprintable()
+    return PortalLinks(link if usable else None)
+
+
+# What is asked besides the lines, by the keys in the batch.
+_METHODS = {
+    "lines": LINES_METHOD,
+    "connector": CONNECTOR_METHOD,
+    "outgoing": OUTGOING_METHOD,
+    "links": LINKS_METHOD,
+}
+# Without these a portal cannot be monitored.
+_NEEDED = ("lines", "connector")
+_PARSERS: Mapping[str, Callable[[Any], Any]] = {
+    "lines": parse_lines,
+    "connector": parse_connector,
+    "outgoing": parse_outgoing,
+    "links": parse_links,
+}
 
 
 def parse_reg_id(value: Any) -> int | None:

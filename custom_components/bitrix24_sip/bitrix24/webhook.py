@@ -67,6 +67,23 @@ class Webhook:
         """The portal's address without the scheme, which identifies a portal."""
         return self.base.partition("://")[2]
 
+    def may_link_to(self, url: str) -> bool:
+        """Return whether a link that the portal answered may be shown to a user.
+
+        It must lead to the portal's own host, and must not hold the secret. The scheme
+        and the port may be others: those of a self-hosted portal's public address.
+        """
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return False
+        return (
+            parts.scheme in _DEFAULT_PORTS
+            and parts.hostname == urlsplit(self.base).hostname
+            and "@" not in parts.netloc
+            and not self.leaks_into(url)
+        )
+
     def leaks_into(self, text: str) -> bool:
         """Return whether a text contains more than 4 characters of the secret."""
         if len(self.code) <= _SHOWN_AT_MOST:
