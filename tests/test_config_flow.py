@@ -83,16 +83,16 @@ async def test_no_lines_found(hass: HomeAssistant, portal: Portal) -> None:
     form = await submit(hass, flow_id, user_input(portal.webhook))
     assert form["step_id"] == "reg_ids"
     for entered, error in (
-        ([], "no_lines"),
-        ([" "], "no_lines"),
-        (["x"], "not_a_reg_id"),
-        (["-1"], "not_a_reg_id"),
-        ([str(MAIN), "999999"], "registration_not_found"),
+        ("", "no_lines"),
+        (" ,;\n", "no_lines"),
+        ("x", "not_a_reg_id"),
+        ("-1", "not_a_reg_id"),
+        (f"{MAIN} 999999", "registration_not_found"),
     ):
         form = await submit(hass, flow_id, {CONF_REG_IDS: entered})
         assert form["errors"] == {CONF_REG_IDS: error}
     assert form["description_placeholders"]["reg_id"] == "999999"
-    result = await submit(hass, flow_id, {CONF_REG_IDS: [str(SALES), f" {MAIN} "]})
+    result = await submit(hass, flow_id, {CONF_REG_IDS: f"{SALES}, {MAIN} "})
     assert result["type"] is FlowResultType.CREATE_ENTRY
     assert result["options"] == {CONF_REG_IDS: [MAIN, SALES]}
     assert state_of(hass, f"binary_sensor.sip_line_{MAIN}_registration") == "on"
@@ -107,7 +107,7 @@ async def test_portal_fails_while_reg_ids_are_checked(
     flow_id = await begin(hass)
     await submit(hass, flow_id, user_input(portal.webhook))
     portal.revoke()
-    form = await submit(hass, flow_id, {CONF_REG_IDS: [str(MAIN)]})
+    form = await submit(hass, flow_id, {CONF_REG_IDS: str(MAIN)})
     assert form["errors"] == {CONF_REG_IDS: "invalid_webhook"}
 
 
@@ -115,6 +115,9 @@ async def test_portal_fails_while_reg_ids_are_checked(
     ("pasted", "error"),
     [
         ("nonsense text", "not_a_url"),
+        ("ftp://acme.bitrix24.com/rest/1/abcdefghij012345/", "wrong_scheme"),
+        ("https://acme bitrix24/rest/1/abcdefghij012345/", "wrong_host"),
+        ("https://acme.bitrix24.com/rest/1/abcdefghij012345/a/b", "too_many_parts"),
         ("https://acme.bitrix24.com/company/", "not_a_webhook"),
         ("https://acme.bitrix24.com/rest/abcdefghij012345/", "no_user_id"),
         ("https://acme.bitrix24.com/rest/1/", "no_code"),
@@ -315,18 +318,18 @@ async def test_options(
         CONF_SCAN_INTERVAL: "45",
         CONF_GRACE_PERIOD: "0",
         CONF_FIND_LINES: True,
-        CONF_REG_IDS: ["999999"],
+        CONF_REG_IDS: "999999",
     }
     configure = hass.config_entries.options.async_configure
     form = await configure(form["flow_id"], entered)
     assert form["errors"] == {CONF_REG_IDS: "registration_not_found"}
-    form = await configure(form["flow_id"], entered | {CONF_REG_IDS: ["line"]})
+    form = await configure(form["flow_id"], entered | {CONF_REG_IDS: "line"})
     assert form["errors"] == {CONF_REG_IDS: "not_a_reg_id"}
     form = await configure(
-        form["flow_id"], entered | {CONF_REG_IDS: [], CONF_FIND_LINES: False}
+        form["flow_id"], entered | {CONF_REG_IDS: "", CONF_FIND_LINES: False}
     )
     assert form["errors"] == {CONF_REG_IDS: "no_lines"}
-    result = await configure(form["flow_id"], entered | {CONF_REG_IDS: ["201009"]})
+    result = await configure(form["flow_id"], entered | {CONF_REG_IDS: "201009"})
     assert result["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done(wait_background_tasks=True)
     assert entry.options == {
@@ -344,7 +347,7 @@ async def test_options(
         CONF_SCAN_INTERVAL: "45 s",
         CONF_GRACE_PERIOD: "0 s",
         CONF_FIND_LINES: True,
-        CONF_REG_IDS: ["201009"],
+        CONF_REG_IDS: "201009",
     }
 
 
@@ -369,7 +372,7 @@ async def test_invalid_intervals(
         CONF_SCAN_INTERVAL: interval,
         CONF_GRACE_PERIOD: "3601",
         CONF_FIND_LINES: False,
-        CONF_REG_IDS: [str(MAIN)],
+        CONF_REG_IDS: str(MAIN),
     }
     configure = hass.config_entries.options.async_configure
     form = await configure(form["flow_id"], entered)
@@ -405,7 +408,7 @@ async def test_custom_durations(
             CONF_SCAN_INTERVAL: interval,
             CONF_GRACE_PERIOD: grace,
             CONF_FIND_LINES: True,
-            CONF_REG_IDS: [],
+            CONF_REG_IDS: "",
         },
     )
     await hass.async_block_till_done(wait_background_tasks=True)
@@ -436,14 +439,17 @@ async def test_durations_to_choose_from(
 @pytest.mark.parametrize(
     "pasted",
     [
-        [f"{MAIN}, {SALES}"],
-        [f"{MAIN},{SALES};{SUPPORT}"],
-        [f"{MAIN}\n{SALES}\t {SUPPORT} "],
-        [f" {MAIN} ,", f"{SALES}"],
+        f"{MAIN}, {SALES}",
+        f"{MAIN},{SALES};{SUPPORT}",
+        f"{MAIN} {SALES}",
+        f"{MAIN}\n{SALES}\t {SUPPORT} ",
+        f"{MAIN}\r\n{SALES}\r\n",
+        f" {MAIN} ,;{SALES};{MAIN}",
+        f"{MAIN}\u00a0{SALES}",
     ],
 )
 async def test_reg_ids_that_are_pasted_together(
-    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, pasted: list[str]
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, pasted: str
 ) -> None:
     """They are split at commas, semicolons and white space."""
     form = await hass.config_entries.options.async_init(entry.entry_id)
@@ -457,9 +463,11 @@ async def test_reg_ids_that_are_pasted_together(
         },
     )
     assert result["type"] is FlowResultType.CREATE_ENTRY
-    together = " ".join(pasted)
-    expected = [r for r in (MAIN, SALES, SUPPORT) if str(r) in together]
+    expected = [r for r in (MAIN, SALES, SUPPORT) if str(r) in pasted]
     assert result["data"][CONF_REG_IDS] == expected
+    await hass.async_block_till_done(wait_background_tasks=True)
+    shown = suggested(await hass.config_entries.options.async_init(entry.entry_id))
+    assert shown[CONF_REG_IDS] == ", ".join(str(reg_id) for reg_id in expected)
 
 
 async def test_options_while_the_portal_is_down(
@@ -475,7 +483,7 @@ async def test_options_while_the_portal_is_down(
             CONF_SCAN_INTERVAL: "120",
             CONF_GRACE_PERIOD: "60",
             CONF_FIND_LINES: False,
-            CONF_REG_IDS: [str(MAIN)],
+            CONF_REG_IDS: str(MAIN),
         },
     )
     assert result["type"] is FlowResultType.CREATE_ENTRY
@@ -619,7 +627,7 @@ async def test_an_unexpected_exception(
             line.listed = False
         flow_id = await begin(hass)
         await submit(hass, flow_id, entered)
-        entered = {CONF_REG_IDS: [str(MAIN)]}
+        entered = {CONF_REG_IDS: str(MAIN)}
     elif where == "user":
         flow_id = await begin(hass)
     else:
@@ -639,7 +647,7 @@ async def test_an_unexpected_exception(
             CONF_SCAN_INTERVAL: "60",
             CONF_GRACE_PERIOD: "60",
             CONF_FIND_LINES: True,
-            CONF_REG_IDS: [str(MAIN)],
+            CONF_REG_IDS: str(MAIN),
         }
 
     caplog.clear()

@@ -109,6 +109,33 @@ async def test_renamed_line(
     assert state_of(hass, REGISTRATION) == "on"
 
 
+async def test_lines_with_the_same_title(
+    hass: HomeAssistant, portal: Portal, set_up: SetUp, wait: Poll
+) -> None:
+    """Their names include the REG_ID; a name that the user gave is kept."""
+    for reg_id in (MAIN, SALES):
+        portal.lines[reg_id].title = "Отдел продаж"
+    entry = await set_up(portal)
+    main, sales = (line_device(hass, entry, reg_id) for reg_id in (MAIN, SALES))
+    assert main
+    assert sales
+    assert (main.name, sales.name) == (
+        f"Отдел продаж ({MAIN})",
+        f"Отдел продаж ({SALES})",
+    )
+    for reg_id in (MAIN, SALES):
+        entity_id = f"binary_sensor.otdel_prodazh_{reg_id}_registration"
+        assert state_of(hass, entity_id) == "on"
+    dr.async_get(hass).async_update_device(main.id, name_by_user="Reception")
+    portal.lines[SALES].title = "Склад"
+    await wait(601)
+    main, sales = (line_device(hass, entry, reg_id) for reg_id in (MAIN, SALES))
+    assert main
+    assert sales
+    assert (main.name, main.name_by_user) == ("Отдел продаж", "Reception")
+    assert sales.name == "Склад"
+
+
 async def test_a_removed_line_returns(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, wait: Poll
 ) -> None:

@@ -180,7 +180,7 @@ TITLES = {
     "control": ("Main\x00\x1b[31m\nline", "Main [31m line"),
     "braces": ("{line} {{ states }} %s", "{line} {{ states }} %s"),
     "emoji": ("☎️ Главная 😀", "☎️ Главная 😀"),
-    "twice": ("Sales", "Sales"),
+    "twice": ("Sales", f"Sales ({MAIN})"),
 }
 
 

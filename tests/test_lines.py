@@ -98,6 +98,20 @@ def test_what_a_list_changes() -> None:
     assert ids(roster) == [1, 3]
 
 
+def test_lines_with_the_same_title() -> None:
+    """They are told apart by their REG_IDs, as long as there are several."""
+    roster = make_roster()
+    roster.record_list({1: SipLine(1, "Sales"), 2: SipLine(2), 3: SipLine(3)}, 0)
+    titles = {reg_id: state.line.title for reg_id, state in roster.show([], 0).items()}
+    assert titles == {1: "Sales", 2: "", 3: ""}
+    same = {1: SipLine(1, "Sales"), 2: SipLine(2, "Sales"), 3: SipLine(3)}
+    first, second = SipLine(1, "Sales (1)"), SipLine(2, "Sales (2)")
+    assert roster.record_list(same, 10).renamed == [first, second]
+    assert roster.record_list(same, 20).renamed == []
+    other = {**same, 2: SipLine(2, "Support")}
+    assert roster.record_list(other, 30).renamed == [same[1], other[2]]
+
+
 def test_manual_lines_stay() -> None:
     """They need not be listed; without finding lines, other lines are not added."""
     roster = make_roster(find_lines=False, manual=(7,))

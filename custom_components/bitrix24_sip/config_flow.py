@@ -55,9 +55,8 @@ _WEBHOOK_SELECTOR = TextSelector(
     # Hidden, and not saved by the browser: the webhook grants the user's permissions.
     TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="off")
 )
-_REG_IDS_SELECTOR = SelectSelector(  # chips: there are no options to select from
-    SelectSelectorConfig(options=[], multiple=True, custom_value=True)
-)
+# One text field for several REG_IDs; `Form.reg_ids` splits the text.
+_REG_IDS_SELECTOR = TextSelector(TextSelectorConfig(multiline=True))
 
 
 def _advanced(
@@ -102,7 +101,7 @@ _OPTIONS_SCHEMA = vol.Schema(
             CONF_GRACE_PERIOD, default=duration(DEFAULT_GRACE_PERIOD)
         ): _durations(0, 30, 60, 120, 300, 600, 1800),
         vol.Required(CONF_FIND_LINES, default=True): BooleanSelector(),
-        vol.Optional(CONF_REG_IDS, default=list): _REG_IDS_SELECTOR,
+        vol.Optional(CONF_REG_IDS, default=""): _REG_IDS_SELECTOR,
     }
 )
 
@@ -374,7 +373,7 @@ class Bitrix24SipOptionsFlow(OptionsFlowWithReload):
             CONF_SCAN_INTERVAL: duration(options.scan_interval),
             CONF_GRACE_PERIOD: duration(options.grace_period),
             CONF_FIND_LINES: options.find_lines,
-            CONF_REG_IDS: [str(reg_id) for reg_id in options.reg_ids],
+            CONF_REG_IDS: ", ".join(str(reg_id) for reg_id in options.reg_ids),
         }
         return self.async_show_form(
             step_id="init",

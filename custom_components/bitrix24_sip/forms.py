@@ -86,15 +86,12 @@ class Form:
             return None
 
     async def reg_ids(
-        self, telephony: Telephony, texts: list[str], known: frozenset[int]
+        self, telephony: Telephony, entered: str, known: frozenset[int]
     ) -> list[int]:
         """Return the entered REG_IDs; check new ones on the portal."""
         self._webhook = telephony.client.webhook
         reg_ids: set[int] = set()
-        # Several of them may have been pasted at once.
-        for text in re.split(r"[\s,;]+", " ".join(texts).strip()) if texts else ():
-            if not text:
-                continue
+        for text in re.findall(r"[^\s,;]+", entered):
             if (reg_id := parse_reg_id(text)) is None:
                 self.fail(CONF_REG_IDS, "not_a_reg_id", reg_id=text[:20])
                 return []

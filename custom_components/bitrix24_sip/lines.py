@@ -11,8 +11,9 @@
 No Home Assistant and no clock in here: all times are seconds on a monotonic clock.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .bitrix24 import Bitrix24Error, SipLine, SipRegistration
 from .grace import Answer, LineTracker
@@ -108,6 +109,7 @@ class Roster:
 
     def record_list(self, listed: Mapping[int, SipLine], now: float) -> ListChanges:
         """Take a list of the portal: new lines come, others are renamed or go."""
+        listed = _with_unique_titles(listed)
         self.listed = frozenset(listed)
         changes = ListChanges()
         for reg_id, line in listed.items():
@@ -165,3 +167,14 @@ class Roster:
             if (tracker := self._trackers.get(reg_id))
         )
         return min((end for end in ends if end is not None), default=None)
+
+
+def _with_unique_titles(lines: Mapping[int, SipLine]) -> dict[int, SipLine]:
+    """Add the REG_ID to titles that several lines have, so that they can be told apart."""
+    times = Counter(line.title for line in lines.values())
+    return {
+        reg_id: replace(line, title=f"{line.title} ({reg_id})")
+        if line.title and times[line.title] > 1
+        else line
+        for reg_id, line in lines.items()
+    }

@@ -17,9 +17,10 @@ _SHOWN_AT_MOST = 4
 class InvalidWebhookUrl(ValueError):
     """The input is not an inbound webhook. `reason` names what is wrong.
 
-    Reasons: `not_a_url`, `not_a_webhook` (an address, but not of a webhook),
-    `no_user_id`, `no_code` (it was not copied completely), `user_info` (it has a user
-    name and a password) and `insecure` (http to a public host).
+    Reasons: `not_a_url`, `wrong_scheme`, `wrong_host`, `user_info` (it has a user name
+    and a password), `insecure` (http to a public host), `not_a_webhook` (an address
+    without `/rest/`), `no_user_id`, `no_code` (it was not copied completely) and
+    `too_many_parts` (more than a method follows the code).
     """
 
     def __init__(self, reason: str) -> None:
@@ -111,9 +112,11 @@ def _split(text: str) -> SplitResult:
         parts = urlsplit(text)
         _ = parts.port
     except ValueError:
-        raise InvalidWebhookUrl("not_a_url") from None
-    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
-        raise InvalidWebhookUrl("not_a_url")
+        raise _without_host(text) from None
+    if parts.scheme not in _DEFAULT_PORTS:
+        raise InvalidWebhookUrl("wrong_scheme")
+    if not parts.hostname:
+        raise _without_host(text)
     if parts.username is not None or parts.password is not None:
         raise InvalidWebhookUrl("user_info")
     return parts
@@ -126,14 +129,21 @@ def _host(parts: SplitResult) -> str:
         try:
             host = host.encode("idna").decode("ascii")
         except UnicodeError:
-            raise InvalidWebhookUrl("not_a_url") from None
+            raise _without_host(parts.path) from None
     if ":" in host:
         host = f"[{host}]"
     if not _HOST.fullmatch(host):
-        raise InvalidWebhookUrl("not_a_url")
+        raise _without_host(parts.path)
     if parts.port in (None, _DEFAULT_PORTS[parts.scheme]):
         return host
     return f"{host}:{parts.port}"
+
+
+def _without_host(text: str) -> InvalidWebhookUrl:
+    """Return the error for a text without a valid host, which may be no address at all."""
+    if "/rest/" in text:
+        return InvalidWebhookUrl("wrong_host")
+    return InvalidWebhookUrl("not_a_url")
 
 
 def _path(path: str) -> tuple[str, int, str]:
@@ -157,7 +167,7 @@ def _path(path: str) -> tuple[str, int, str]:
         if len(rest) == 1:
             continue
         if len(rest) > 3:
-            found = "not_a_webhook"
+            found = "too_many_parts"
             continue
         return "".join(f"/{s}" for s in segments[:at]), int(rest[0]), rest[1]
     raise InvalidWebhookUrl(found)
