@@ -3,6 +3,7 @@
 from collections.abc import Callable
 import json
 from pathlib import Path
+import re
 import shutil
 from typing import Any
 from zipfile import ZipFile
@@ -214,6 +215,16 @@ BROKEN: dict[str, tuple[Break, str, str]] = {
         "README.md",
         "does not name the oldest Home Assistant",
     ),
+    "repository_topics": (
+        set_json(".github/repository.json", "topics", to=["Home Assistant"]),
+        ".github/repository.json",
+        "topics",
+    ),
+    "repository_description": (
+        set_json(".github/repository.json", "description", to=""),
+        ".github/repository.json",
+        "description",
+    ),
     "oldest_not_pinned": (
         replace("pyproject.toml", "oldest = [", "eldest = ["),
         "pyproject.toml",
@@ -229,13 +240,18 @@ BROKEN: dict[str, tuple[Break, str, str]] = {
         "CHANGELOG.md",
         "not the manifest's 99.0.0",
     ),
-    "changelog_unreleased": (
-        replace("CHANGELOG.md", "## [Unreleased]", "## Soon"),
+    "changelog_without_versions": (
+        write("CHANGELOG.md", "# Changelog\n\n## Soon\n"),
         "CHANGELOG.md",
-        "does not begin with Unreleased",
+        "not the manifest's",
     ),
     "changelog_date": (
         append("CHANGELOG.md", "\n## [0.9.0]\n\n- Something.\n"),
+        "CHANGELOG.md",
+        "0.9.0 has no date",
+    ),
+    "changelog_older_version_unreleased": (
+        append("CHANGELOG.md", "\n## [0.9.0] - Unreleased\n\n- Something.\n"),
         "CHANGELOG.md",
         "0.9.0 has no date",
     ),
@@ -268,20 +284,28 @@ def test_findings(
     assert not any("\n" in line for line in lines)
 
 
-def released(root: Path) -> None:
-    """Remove the unreleased section from the changelog."""
-    file = root / "CHANGELOG.md"
-    text = file.read_text(encoding="utf-8")
-    head, unreleased, rest = text.partition("## [Unreleased]\n")
-    assert unreleased
-    _, version, released = rest.partition("\n## [")
-    file.write_text(head + unreleased + version + released, encoding="utf-8")
+def dated(date: str) -> Break:
+    """Give the newest version of the changelog a date."""
+
+    def change(root: Path) -> None:
+        file = root / "CHANGELOG.md"
+        text, found = re.subn(
+            r"^(## \[\d[^\]]*\]).*$",
+            rf"\1 - {date}",
+            file.read_text(encoding="utf-8"),
+            count=1,
+            flags=re.MULTILINE,
+        )
+        assert found
+        file.write_text(text, encoding="utf-8")
+
+    return change
 
 
 def test_the_tag_differs_from_the_manifest(copy: Path) -> None:
     """A release with another version's tag is refused."""
     set_json(MANIFEST, "version", to="1.2.3")(copy)
-    released(copy)
+    dated("2026-12-01")(copy)
 
     wrong = [str(finding) for finding in check_tag(Project(copy), "v1.2.4")]
 
@@ -293,13 +317,18 @@ def test_the_tag_differs_from_the_manifest(copy: Path) -> None:
 def test_unreleased_changes(copy: Path) -> None:
     """A release is refused while the changelog has unreleased changes."""
     version = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))["version"]
-    released(copy)
-    replace("CHANGELOG.md", "## [Unreleased]\n", "## [Unreleased]\n\n- New.\n")(copy)
+    dated("Unreleased")(copy)
+    [wrong] = check_tag(Project(copy), f"v{version}")
+    assert "is still marked as unreleased" in str(wrong)
+
+    dated("2026-12-01")(copy)
+    assert list(check_tag(Project(copy), f"v{version}")) == []
+    heading = f"## [{version}]"
+    replace("CHANGELOG.md", heading, f"## [Unreleased]\n\n- New.\n\n{heading}")(copy)
 
     assert section(Project(copy), "Unreleased") == "- New."
-    wrong = [str(finding) for finding in check_tag(Project(copy), f"v{version}")]
-    assert len(wrong) == 1
-    assert "there are changes under Unreleased" in wrong[0]
+    [wrong] = check_tag(Project(copy), f"v{version}")
+    assert "there are changes under Unreleased" in str(wrong)
 
 
 def test_release_zip(tmp_path: Path) -> None:

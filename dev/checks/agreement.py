@@ -14,6 +14,8 @@ from .project import Finding, Project
 _HEADING = re.compile(
     r"^## \[(?P<version>[^\]]+)\](?: - (?P<date>\S+))?$", re.MULTILINE
 )
+# In place of a date, or as the heading of changes that have no version yet.
+_UNRELEASED = "Unreleased"
 _ADDRESS = re.compile(r"github\.com/([\w.-]+/ha-bitrix24-sip)\b")
 _TEXTS = ("*.md", "docs/**/*.md", ".github/**/*", "blueprints/**/*.yaml")
 
@@ -35,12 +37,24 @@ def check_tag(project: Project, tag: str) -> Iterator[Finding]:
             f"the version is {version}, the tag {tag}",
             "tag it as v and the version",
         )
-    if section(project, "Unreleased"):
+    if _dates(project).get(str(version)) == _UNRELEASED:
+        yield Finding(
+            "CHANGELOG.md",
+            f"{version} is still marked as unreleased",
+            "replace Unreleased by the date of the release",
+        )
+    if section(project, _UNRELEASED):
         yield Finding(
             "CHANGELOG.md",
             "there are changes under Unreleased",
             "put them under the version that is released",
         )
+
+
+def _dates(project: Project) -> dict[str, str | None]:
+    """Return the versions that the changelog has, newest first, with their dates."""
+    text = project.text(project.root / "CHANGELOG.md")
+    return {h["version"]: h["date"] for h in _HEADING.finditer(text)}
 
 
 def section(project: Project, version: str) -> str:
@@ -99,21 +113,18 @@ def _home_assistant(project: Project) -> Iterator[Finding]:
 
 def _changelog(project: Project, version: str) -> Iterator[Finding]:
     name = "CHANGELOG.md"
-    headings = [
-        (heading["version"], heading["date"])
-        for heading in _HEADING.finditer(project.text(project.root / name))
-    ]
-    if not headings or headings[0] != ("Unreleased", None):
-        yield Finding(name, "it does not begin with Unreleased", "## [Unreleased]")
-    released = [heading for heading in headings if heading[0] != "Unreleased"]
-    if not released or released[0][0] != version:
+    versions = _dates(project)
+    versions.pop(_UNRELEASED, None)
+    newest = next(iter(versions), None)
+    if newest != version:
         yield Finding(
             name,
             f"its newest version is not the manifest's {version}",
             "tell of it, or correct the manifest",
         )
-    for told, date in released:
-        if not re.fullmatch(r"\d{4}-\d\d-\d\d", date or ""):
+    for told, date in versions.items():
+        waits = told == newest and date == _UNRELEASED
+        if not waits and not re.fullmatch(r"\d{4}-\d\d-\d\d", date or ""):
             yield Finding(name, f"{told} has no date", "## [VERSION] - YYYY-MM-DD")
         if not section(project, told):
             yield Finding(name, f"nothing is told of {told}", "tell it")

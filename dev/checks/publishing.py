@@ -35,6 +35,9 @@ def check(project: Project) -> Iterator[Finding]:
                 "the branch is offered, and has no zip to install",
                 "set hide_default_branch",
             )
+    path = project.root / ".github" / "repository.json"
+    about = project.json(path)
+    yield from project.fits(path, about, _ABOUT_SCHEMA, "GitHub takes no other")
     for file in ("README.md", "LICENSE"):
         if not (project.root / file).is_file():
             yield Finding(file, "HACS and its users look for it", "write it")
@@ -46,6 +49,16 @@ def _version(value: Any) -> str:
     return value
 
 
+# What GitHub shows about the repository; docs/publishing.md has the commands to set it.
+_ABOUT_SCHEMA = vol.Schema(
+    {
+        vol.Required("description"): vol.All(str, vol.Length(min=1, max=350)),
+        vol.Required("homepage"): vol.Match(r"https://\S+$"),
+        vol.Required("topics"): vol.All(
+            [vol.Match(r"[a-z0-9][a-z0-9-]{0,49}$")], vol.Length(min=1, max=20)
+        ),
+    }
+)
 _SCHEMA = vol.Schema(
     {
         vol.Required("name"): str,
