@@ -38,8 +38,9 @@ FOLLOW_UP_AFTER = 5.0
 # Timers are rounded to whole seconds: a poll this early is the one that was meant.
 TOLERANCE = 2.0
 
-# Seconds of operating time that a method may use in ten minutes. The cloud allows 480,
-# a self-hosted portal 420 by default; it is not reported, so this is the smaller one.
+# Seconds of operating time that a method may use in ten minutes. The cloud allows 480; a
+# self-hosted portal 420 by default, if the limit is turned on there. The portal does not
+# report it, so this is the smaller one.
 OPERATING_LIMIT = 420.0
 SLOWDOWN_FROM = 0.5  # of the limit
 FULL_AT = 0.75  # of the limit

@@ -427,9 +427,10 @@ after 5 s."""
 
 _OPERATING = """\
 A portal in the cloud allows a method 480 s of operating time in ten minutes; a \
-self-hosted one allows 420 s by default. Each `voximplant.sip.status` adds 0.15 s, as \
-recorded. From half of the smaller limit on, the integration polls less often. A portal has \
-at most ten Cloud PBX lines by its documented API: larger numbers are a stress test, not a \
+self-hosted one 420 s by default, if the limit is turned on there. Each \
+`voximplant.sip.status` adds 0.15 s, as recorded. From half of the smaller limit on, the \
+integration polls less often. A portal has at most ten Cloud PBX lines by its documented \
+API: larger numbers are a stress test, not a \
 promise."""
 
 _METHOD = """\

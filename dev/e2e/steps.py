@@ -53,6 +53,8 @@ async def add_portal(visit: Visit) -> None:
     error = flow.locator("ha-alert")
     await expect(flow.get_by_text("Connect a portal")).to_be_visible()
     await expect(flow.get_by_text("Inbound webhook").first).to_be_visible()
+    await expect(flow.get_by_text("example.bitrix24.com")).to_be_visible()
+    await expect(flow.locator("a[href*='example.bitrix24.com']")).to_have_count(0)
     await visit.picture_of_dialog("connect-portal", flow)
     await visit.submit(webhook=_WRONG_PAGE)
     await expect(error.get_by_text("not that of an inbound webhook")).to_be_visible()
