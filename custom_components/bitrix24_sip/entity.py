@@ -10,7 +10,7 @@ from homeassistant.helpers.entity import Entity, EntityDescription
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
-from .bitrix24 import SipRegistration
+from .bitrix24 import OutgoingLine, SipRegistration
 from .const import LOGGER
 from .coordinator import Bitrix24SipConfigEntry, Bitrix24SipCoordinator
 from .devices import line_device_info, portal_device_info
@@ -174,7 +174,9 @@ class LineEntity[ValueT](Bitrix24SipEntity[ValueT]):
     """An entity of a line."""
 
     entity_description: LineEntityDescription
-    _seen: LineState | None = None  # what the value was read from
+    # What was read last: the state of the line, and the default outgoing line.
+    _seen: LineState | None = None
+    _seen_outgoing: OutgoingLine | None = None
 
     def __init__(
         self,
@@ -206,10 +208,15 @@ class LineEntity[ValueT](Bitrix24SipEntity[ValueT]):
     @callback
     @override
     def _handle_coordinator_update(self) -> None:
-        """Read the line's state, unless it is the same object as before."""
-        state = self.coordinator.data.lines.get(self.reg_id)
-        if state is not self._seen or self._read_failed:
-            self._seen = state
+        """Read what the entity shows, unless the objects are the same as before."""
+        portal = self.coordinator.data
+        state, outgoing = portal.lines.get(self.reg_id), portal.outgoing
+        if (
+            state is not self._seen
+            or outgoing is not self._seen_outgoing
+            or self._read_failed
+        ):
+            self._seen, self._seen_outgoing = state, outgoing
             super()._handle_coordinator_update()
 
     @override
