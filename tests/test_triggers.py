@@ -658,7 +658,7 @@ async def test_a_portal(
     (told,) = office.told["portal_unreachable"]
     assert told["portal"] == office.entry.title
     assert told["cause"] == "server_error"
-    assert f"{portal.host} has an internal problem" in told["message"]
+    assert f"An internal error occurred on {portal.host}" in told["message"]
     assert told["code"] == "HTTP 502"
     assert (told["from"], told["to"]) == ("on", "off")
     assert [told[key] for key in ("line", "reg_id", "downtime")] == [None] * 3
