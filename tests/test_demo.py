@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from dev.demo import checks, table
-from dev.demo.dashboard import dashboard
 from dev.demo.entities import (
     ERROR_MESSAGE,
     LAST_UPDATED,
@@ -147,20 +146,3 @@ def test_screen_prints_changes_only(capsys: pytest.CaptureFixture[str]) -> None:
     for each in ("one", "one", "two"):
         screen.show(each)
     assert capsys.readouterr().out == "one\n\ntwo\n"
-
-
-def test_dashboard_has_every_line() -> None:
-    """Each line has a tile, and is in the history and the logbook."""
-    portal, _ = _seen(main=_REGISTERED, fax=_IN_PROGRESS)
-    (view,) = dashboard(portal)["views"]
-    lines, last_hour, _ = view["sections"]
-    registrations = [
-        "binary_sensor.main_registration",
-        "binary_sensor.fax_registration",
-    ]
-    assert [card["entity"] for card in lines["cards"][1:]] == registrations
-    _, history, logbook = last_hour["cards"]
-    assert [each["entity"] for each in history["entities"]] == registrations
-    assert logbook["target"] == {
-        "entity_id": ["sensor.main_status", "sensor.fax_status"]
-    }

@@ -75,7 +75,7 @@ class Demo:
         entry = await hass.add_integration(DOMAIN, {"webhook": webhook})
         portal, wrong = await self._first_poll(hass, entry)
         wrong += [f"Logged: {line}" for line in hass.logged_errors(DOMAIN)]
-        await dashboard.show(hass, portal)
+        await dashboard.show(hass)
         seconds = time.monotonic() - self._began
         stages = ", ".join(f"{k} {v:.1f} s" for k, v in hass.timings.items())
         print(f"Home Assistant is up after {seconds:.1f} s (its own start: {stages})")

@@ -20,7 +20,7 @@ from playwright.async_api import async_playwright
 from dev.demo.office import office
 from dev.hass import HomeAssistant, free_port, write_config
 
-from . import steps
+from . import dashboard, steps
 from .browser import TIME_ZONE, Frontend, launch
 from .visit import Visit
 
@@ -39,16 +39,21 @@ _STEPS: Final[tuple[Callable[[Visit], Awaitable[None]], ...]] = (
     steps.add_portal,
     steps.restart,
     steps.change_options,
-    steps.drop_line,
+    dashboard.add_dashboard,
+    dashboard.line_appears,
+    dashboard.drop_line,
     # The automation of the blueprint waits for a minute at least; meanwhile:
     steps.use_blueprint,
     steps.failing_line,
-    steps.see_dashboard,
+    dashboard.see_dashboard,
     steps.hear_of_failure,
     steps.revoked_webhook,
     steps.missing_scope,
-    steps.see_dashboard_in_russian,
+    dashboard.see_dashboard_in_russian,
     steps.hear_of_recovery,
+    dashboard.choose_options,
+    dashboard.own_dashboards,
+    dashboard.second_portal,
     steps.remove_portal,
 )
 

@@ -10,14 +10,13 @@ from playwright.async_api import Locator, expect
 from dev.demo.entities import REGISTRATION, STATUS, portal_of
 from dev.portal import Request
 
-from . import dashboard
 from .browser import TIMEOUT, must_be_readable
+from .dashboard import MAIN, SALES, SUPPORT, URL_PATH, WAREHOUSE
 from .past import outages, write_past
 from .visit import DOMAIN, INTEGRATION_PAGE, INTEGRATIONS_PAGE, Visit
 
 # The name on the documentation's dashboard.
 PORTAL_TITLE: Final = "example.bitrix24.com"
-MAIN, SALES, SUPPORT, WAREHOUSE, FAX = 201001, 201002, 201003, 201004, 201006
 _WRONG_PAGE: Final = "https://acme.bitrix24.com/company/personal/"
 _INTERVAL: Final = 15  # seconds
 # The history of the lines in the last days.
@@ -181,65 +180,16 @@ async def use_blueprint(visit: Visit) -> None:
     await expect(page.get_by_text("Traces", exact=True)).to_be_visible()
 
 
-async def drop_line(visit: Visit) -> None:
-    """Drop a registration on the portal; the tile on the dashboard changes."""
-    page = visit.page
-    await dashboard.create(visit.hass)
-    await visit.go(f"/{dashboard.URL_PATH}")
-    tile = page.locator("hui-tile-card").filter(has_text="Sales")
-    await expect(tile).to_contain_text("Registered")
-    await page.evaluate("window.loadedOnce = true")
-    visit.portal.lines[FAX].recover()
-    visit.portal.lines[SALES].drop(403, "Forbidden")
-    await expect(tile).to_contain_text("Not registered")
-    failed = page.locator("hui-tile-card").filter(has_text="Failed lines")
-    await expect(failed).to_contain_text("2")
-    failing = page.locator("hui-entity-filter-card")
-    await expect(failing.filter(has_text="Failing now")).to_contain_text("Sales")
-    assert await page.evaluate("window.loadedOnce"), "the page was loaded again"
-
-
-async def see_dashboard(visit: Visit) -> None:
-    """Check the documentation's dashboard in light and dark mode, and on a phone."""
-    for picture, how in dashboard.LOOKS.items():
-        await dashboard.check(visit, picture, how)
-
-
-async def see_dashboard_in_russian(visit: Visit) -> None:
-    """Check the dashboard in Russian."""
-    await visit.set_language("ru")
-    # Something has to change, or the logbook shows only how the entry was loaded.
-    main, support, warehouse = (
-        visit.portal.lines[reg_id] for reg_id in (MAIN, SUPPORT, WAREHOUSE)
-    )
-    await visit.go(f"/{dashboard.URL_PATH}")
-    tiles = visit.page.locator("hui-tile-card").filter(has_text="Not registered")
-    await expect(tiles).to_have_count(1)
-    for line in (main, support):
-        line.drop(503, "Service Unavailable")
-    warehouse.recover()
-    await visit.poll_now()
-    await expect(tiles).to_have_count(2)
-    await expect(tiles.filter(has_text="Warehouse")).to_be_hidden()
-    for line in (main, support):
-        line.recover()
-    warehouse.drop(403, "Forbidden")
-    await visit.poll_now()
-    await expect(tiles).to_have_count(1)
-    await dashboard.check(visit, "dashboard-ru", dashboard.LOOK_IN_RUSSIAN)
-    await visit.set_language("en")
-
-
 async def hear_of_failure(visit: Visit) -> None:
     """Receive the blueprint's notification that a line is down."""
-    await visit.go(f"/{dashboard.URL_PATH}")
+    await visit.go(f"/{URL_PATH}")
     await visit.page.get_by_role("button", name="Notifications").click()
     told = visit.page.locator("notification-drawer notification-item")
     told = told.filter(has_text="Sales is down")
     await expect(told).to_contain_text("403 Forbidden", timeout=2 * TIMEOUT)
     await visit.frontend.picture("notification", visit.page, told, margin=16)
     visit.portal.lines[SALES].recover()
-    await visit.go(f"/{dashboard.URL_PATH}")
+    await visit.go(f"/{URL_PATH}")
     tile = visit.page.locator("hui-tile-card").filter(has_text="Sales")
     await expect(tile).to_contain_text("Registered")
 

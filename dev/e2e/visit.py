@@ -94,9 +94,24 @@ class Visit:
     async def set_language(self, language: str) -> None:
         """Change Home Assistant's language."""
         await self.hass.command("config/core/update", language=language)
+        await self.reload()
+
+    async def reload(self) -> None:
+        """Reload the portal, which updates the list of its lines."""
         [entry] = await self.hass.command("config_entries/get", domain=DOMAIN)
         path = f"/api/config/config_entries/entry/{entry['entry_id']}/reload"
         await self.hass.request("POST", path)
+
+    async def delete_device(self, name: str) -> None:
+        """Delete the device of a line that the portal no longer has."""
+        devices = await self.hass.devices()
+        [device] = [d for d in devices.values() if d["name"] == name]
+        [entry] = await self.hass.command("config_entries/get", domain=DOMAIN)
+        await self.hass.command(
+            "config/device_registry/remove_config_entry",
+            config_entry_id=entry["entry_id"],
+            device_id=device["id"],
+        )
 
     async def poll_now(self) -> None:
         """Poll the portal at once."""

@@ -40,10 +40,10 @@ const all = (config) => [config, ...[config.sections, config.cards].flatMap((inn
 const cardsOf = (config, type) => all(config).filter((card) => card.type === type);
 
 test("portals and lines are sorted by name", () => {
-  const hass = house({ beta: ["Zulu", "Émile", "Fax"], acme: ["Main"] });
+  const hass = house({ beta: ["Fax 10", "Émile", "Fax 9"], acme: ["Main"] });
   assert.deepEqual(namesOf(strategy.readPortals(hass)), [
     ["acme", ["Main"]],
-    ["beta", ["Émile", "Fax", "Zulu"]],
+    ["beta", ["Émile", "Fax 9", "Fax 10"]],
   ]);
 });
 

@@ -37,7 +37,8 @@ export function readPortals(hass, options = {}) {
     item.entities[entity.translation_key] = entity.entity_id;
     item.labels.push(...(device.labels ?? []), ...(entity.labels ?? []));
   }
-  const items = [...found.values()].sort((one, other) => one.name.localeCompare(other.name, hass.language));
+  const collator = new Intl.Collator(hass.language, { numeric: true });
+  const items = [...found.values()].sort((one, other) => collator.compare(one.name, other.name));
   const wanted = asList(options.portals);
   return items
     .filter((item) => !item.via && (!wanted.length || names(item, wanted)))
@@ -126,6 +127,7 @@ export function lineRows(lines, texts) {
         framed: true,
         tone: state.tone,
         columns: uptime ? "2fr 1fr" : "1fr",
+        grid_options: { columns: 12, rows: "auto" }, // so that two fit in a wide section
         visibility: [{ condition: "state", entity: entities.registration, state: state.state }],
       });
     }),
@@ -279,7 +281,7 @@ const STYLE = `
   }
   :host([framed]) > * { --ha-card-background: none; --ha-card-border-width: 0; --ha-card-box-shadow: none; }
   :host([tone]) {
-    background: color-mix(in srgb, var(--tone) 15%, var(--card-background-color));
+    background: color-mix(in srgb, var(--tone) 20%, var(--card-background-color));
     border-color: var(--tone);
     --secondary-text-color: var(--primary-text-color);
   }
@@ -310,10 +312,6 @@ function register() {
 
     connectedCallback() {
       this._build();
-    }
-
-    getCardSize() {
-      return this._config.cards.length;
     }
 
     async _build() {
