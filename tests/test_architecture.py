@@ -17,6 +17,7 @@ LAYERS = (
     ("grace",),
     ("lines",),
     ("schedule",),
+    ("incidents",),
     ("connection", "devices", "errors", "frontend", "targets"),
     ("issues", "monitor", "poll_log"),
     ("display",),

@@ -30,7 +30,7 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.setup import async_setup_component
 from homeassistant.util.yaml import load_yaml_dict
 
-from .conftest import MAIN, Poll, SetUp, make_entry
+from .conftest import MAIN, SALES, Poll, SetUp, make_entry
 from .test_config_flow import submit, user_input
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ SAME_EVERYWHERE = {"REG_ID"}
 SAME: dict[str, set[str]] = {
     "de": {"Labels", "Portal", "REG_IDs", "Status"},
     "es": {"Error", "No", "Portal"},
+    "fr": {"Incident"},
     "it": {"No"},
     "nl": {"Labels", "Status"},
     "pl": {"Portal"},
@@ -452,26 +453,43 @@ async def test_entities(hass: HomeAssistant, portal: Portal, set_up: SetUp) -> N
 
 
 @pytest.mark.usefixtures("enable_custom_integrations")
-async def test_attributes_of_the_event(
+async def test_attributes_of_the_events(
     hass: HomeAssistant, portal: Portal, set_up: SetUp, poll: Poll
 ) -> None:
-    """Each attribute of the event entity has a name."""
-    await set_up(portal)
-    attributes: set[str] = set()
-    for change in (portal.lines[MAIN].drop, portal.lines[MAIN].recover):
+    """Each attribute that an event has by itself has its name."""
+    entry = await set_up(portal)
+    incident = er.async_get(hass).async_get_entity_id(
+        "event", DOMAIN, f"{entry.entry_id}_incident"
+    )
+    assert incident
+    entities = {
+        "registration_change": "event.main_line_registration_change",
+        "incident": incident,
+    }
+    attributes: dict[str, set[str]] = {key: set() for key in entities}
+    for change in (
+        portal.lines[MAIN].drop,
+        portal.lines[SALES].drop,
+        portal.lines[MAIN].recover,
+        portal.lines[SALES].recover,
+    ):
         change()
         await poll(4)
-        state = hass.states.get("event.main_line_registration_change")
-        assert state is not None
-        attributes |= state.attributes.keys()
+        for key, entity_id in entities.items():
+            state = hass.states.get(entity_id)
+            assert state is not None
+            attributes[key] |= state.attributes.keys()
     usual = {"event_types", "friendly_name"}
-    texts = ENGLISH["entity"]["event"]["registration_change"]["state_attributes"]
-    assert texts.keys() == attributes - usual
-    # A status and a cause are the same in the event as in the sensor.
+    events = ENGLISH["entity"]["event"]
+    for key, found in attributes.items():
+        assert events[key]["state_attributes"].keys() == found - usual
+    # A status and a cause are the same in the events as in the sensor.
+    texts = events["registration_change"]["state_attributes"]
     status = ENGLISH["entity"]["sensor"]["status"]
     assert texts["status"] == {key: status[key] for key in ("name", "state")}
     assert texts["cause"] == status["state_attributes"]["cause"]
     assert texts["cause"]["state"].keys() == set(Cause)
+    assert events["incident"]["state_attributes"]["cause"] == texts["cause"]
 
 
 def test_devices() -> None:

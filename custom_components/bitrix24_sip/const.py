@@ -8,6 +8,10 @@ LOGGER = logging.getLogger(__package__)
 
 CONF_WEBHOOK: Final = "webhook"
 
+# Fired on Home Assistant's event bus for each event of an incident, so that an automation
+# hears of those of all portals without knowing their entities.
+EVENT_INCIDENT: Final = f"{DOMAIN}_incident"
+
 # Options.
 CONF_FIND_LINES: Final = "find_lines"
 CONF_GRACE_PERIOD: Final = "grace_period"

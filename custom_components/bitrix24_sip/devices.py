@@ -64,6 +64,12 @@ def line_device(
     )
 
 
+def line_name(hass: HomeAssistant, entry_id: str, reg_id: int) -> str | None:
+    """Return the name of a line's device, None where there is none."""
+    device = line_device(hass, entry_id, reg_id)
+    return (device.name_by_user or device.name) if device else None
+
+
 def restore_lines(hass: HomeAssistant, entry_id: str, roster: Roster) -> None:
     """Begin with the lines that have a device from before a restart.
 

@@ -1,17 +1,31 @@
-"""Events: a line's registration was lost, or restored."""
+"""Events: a line's registration was lost or restored; an incident of a portal."""
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import override
+from datetime import datetime, timedelta
+from typing import Any, override
 
-from homeassistant.components.event import EventEntity, EventEntityDescription
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.components.event import (
+    EventEntity,
+    EventEntityDescription,
+    EventExtraStoredData,
+)
+from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.event import async_call_later
 from homeassistant.util import dt as dt_util
 
 from .bitrix24 import SipRegistration
-from .coordinator import Bitrix24SipConfigEntry
-from .entity import LineEntity, LineEntityDescription, add_line_entities
+from .const import EVENT_INCIDENT, LOGGER
+from .coordinator import Bitrix24SipConfigEntry, Bitrix24SipCoordinator
+from .devices import line_device, line_name
+from .entity import (
+    LineEntity,
+    LineEntityDescription,
+    PortalEntity,
+    PortalEntityDescription,
+    add_line_entities,
+)
+from .incidents import IncidentEvent, IncidentTracker, LossHistory, News
 from .update_order import UpdateOrder
 
 PARALLEL_UPDATES = 0  # the coordinator is the only one to ask
@@ -34,12 +48,26 @@ REGISTRATION_CHANGE = LineEventDescription(
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class IncidentDescription(PortalEntityDescription, EventEntityDescription):
+    """The event of a portal."""
+
+
+INCIDENT = IncidentDescription(
+    key="incident",
+    translation_key="incident",
+    event_types=[event.value for event in IncidentEvent],
+    value_fn=lambda _: None,
+)
+
+
 async def async_setup_entry(
     hass: HomeAssistant,
     entry: Bitrix24SipConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Add the event of each line."""
+    """Add the event of the portal, and of each line."""
+    async_add_entities([PortalIncident(entry.runtime_data)])
     add_line_entities(entry, async_add_entities, LineEvent, REGISTRATION_CHANGE)
 
 
@@ -54,6 +82,16 @@ class LineEvent(LineEntity[bool], EventEntity):
     entity_description: LineEventDescription
     _connected: bool | None = None  # as last known
     _lost_at: datetime | None = None
+
+    def __init__(
+        self,
+        coordinator: Bitrix24SipCoordinator,
+        description: LineEventDescription,
+        reg_id: int,
+    ) -> None:
+        """Begin with no loss known."""
+        super().__init__(coordinator, description, reg_id)
+        self._losses = LossHistory()
 
     @property
     @override
@@ -86,13 +124,16 @@ class LineEvent(LineEntity[bool], EventEntity):
 
     def _fire(self, registration: SipRegistration, connected: bool) -> None:
         """Trigger the event for what a line is now."""
+        now = dt_util.utcnow()
+        if not connected:
+            self._losses.add(now)
         attributes: dict[str, str | int | None] = {
             "reg_id": self.reg_id,
             "status": registration.status_result,
             "status_code": registration.status_code,
             "error_message": registration.error_message,
+            "unstable": self._losses.unstable(now),
         }
-        now = dt_util.utcnow()
         if connected:
             lost_at, self._lost_at = self._lost_at, None
             # The clock may have been wrong when the line was lost.
@@ -104,3 +145,169 @@ class LineEvent(LineEntity[bool], EventEntity):
             self._lost_at = now
             attributes["cause"] = registration.cause
         self._trigger_event(RESTORED if connected else LOST, attributes)
+
+
+@dataclass
+class IncidentStoredData(EventExtraStoredData):
+    """What is stored of a portal's incidents for the time after a restart."""
+
+    tracker: dict[str, Any]
+    acknowledged: bool
+    muted_until: str | None
+
+
+class PortalIncident(PortalEntity[None], EventEntity):
+    """Fires when an incident begins, grows and ends; see `incidents`.
+
+    Like the event of a line it is always available. What is told once is told once across
+    restarts, too.
+    """
+
+    entity_description: IncidentDescription
+    _failed = False
+    _acknowledged = False
+    _muted_until: datetime | None = None
+    _cancel_timer: CALLBACK_TYPE | None = None
+
+    def __init__(self, coordinator: Bitrix24SipCoordinator) -> None:
+        """Begin with nothing known."""
+        super().__init__(coordinator, INCIDENT, UpdateOrder.PORTAL_EVENT)
+        self._tracker = IncidentTracker()
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, Any]:
+        """Return whether somebody has taken notice, and until when nothing is to be told."""
+        return {
+            "acknowledged": self._acknowledged,
+            "muted_until": _as_text(self._muted_until),
+        }
+
+    @property
+    @override
+    def extra_restore_state_data(self) -> IncidentStoredData:
+        """Return what is stored."""
+        event = super().extra_restore_state_data
+        return IncidentStoredData(
+            event.last_event_type,
+            event.last_event_attributes,
+            self._tracker.as_dict(),
+            self._acknowledged,
+            _as_text(self._muted_until),
+        )
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Go on with the incident from before a restart."""
+        await super().async_added_to_hass()
+        if stored := await self.async_get_last_extra_data():
+            data = stored.as_dict()
+            self._tracker = IncidentTracker.from_dict(data.get("tracker") or {})
+            self._acknowledged = bool(data.get("acknowledged"))
+            self._muted_until = dt_util.parse_datetime(data.get("muted_until") or "")
+        self._follow()
+        if self.hass.is_running and self._tracker.is_open:
+            self._fire_on_bus("continues", self.state_attributes)
+
+    @override
+    async def async_will_remove_from_hass(self) -> None:
+        """Let no timer outlive the entity."""
+        self._set_timer(None)
+
+    @callback
+    def async_acknowledge(self, mute_for: timedelta | None) -> None:
+        """Take note that somebody has taken notice, for good or for some time."""
+        if mute_for is None:
+            self._acknowledged = True
+        else:
+            self._muted_until = dt_util.utcnow() + mute_for
+        self.async_write_ha_state()
+
+    @callback
+    @override
+    def _handle_coordinator_update(self) -> None:
+        """Fire if there is something to tell."""
+        self._follow()
+
+    @callback
+    def _timer_ended(self, _now: datetime) -> None:
+        """End the incident if all lines have been back for long enough."""
+        self._cancel_timer = None
+        self._follow()
+
+    @callback
+    def _follow(self) -> None:
+        """Follow the lines; an error here must not keep others from being updated."""
+        try:
+            now, coordinator = dt_util.utcnow(), self.coordinator
+            monitored = set(coordinator.monitor.polled_ids)
+            lines = {
+                reg_id: state
+                for reg_id, state in coordinator.data.lines.items()
+                if reg_id in monitored
+            }
+            for news in self._tracker.update(lines, now):
+                self._tell(news)
+            self._set_timer(self._tracker.next_change(now))
+        except Exception:  # noqa: BLE001 - whatever it is, fail safe
+            if not self._failed:
+                LOGGER.exception("Unexpected error updating %s", self.entity_id)
+            self._failed = True
+
+    def _tell(self, news: News) -> None:
+        """Fire the event, of the entity and on the event bus."""
+        if news.event is IncidentEvent.BEGAN:
+            self._acknowledged = False
+        attributes: dict[str, Any] = {
+            "lines": [self._name(reg_id) for reg_id in news.lines],
+            "reg_ids": list(news.lines),
+            "device_ids": [self._device_id(reg_id) for reg_id in news.lines],
+            "lost_at": [line.lost_at.isoformat() for line in news.lines.values()],
+            "status_code": news.code,
+            "error_message": news.text,
+            "cause": news.cause,
+            "unstable": [self._name(reg_id) for reg_id in news.unstable],
+        }
+        if news.event is not IncidentEvent.ENDED:
+            attributes["back"] = [
+                self._name(reg_id) for reg_id, line in news.lines.items() if line.back
+            ]
+        if news.event is IncidentEvent.GREW:
+            attributes["new_lines"] = [self._name(reg_id) for reg_id in news.new]
+        if news.event is IncidentEvent.ENDED:
+            duration = news.duration
+            attributes["duration"] = duration and round(duration.total_seconds())
+        self._trigger_event(news.event, attributes)
+        self.async_write_ha_state()
+        self._fire_on_bus(news.event, attributes)
+
+    def _name(self, reg_id: int) -> str:
+        """Return the name of a line."""
+        entry_id = self.coordinator.config_entry.entry_id
+        return line_name(self.hass, entry_id, reg_id) or f"SIP line {reg_id}"
+
+    def _device_id(self, reg_id: int) -> str | None:
+        """Return the device of a line."""
+        device = line_device(self.hass, self.coordinator.config_entry.entry_id, reg_id)
+        return device.id if device else None
+
+    def _fire_on_bus(self, event_type: str, attributes: dict[str, Any]) -> None:
+        """Fire the event on the event bus."""
+        self.hass.bus.async_fire(
+            EVENT_INCIDENT,
+            {**attributes, "entity_id": self.entity_id, "event_type": event_type},
+        )
+
+    def _set_timer(self, seconds: float | None) -> None:
+        """Look again after so many seconds, even if nothing is polled then."""
+        if self._cancel_timer:
+            self._cancel_timer()
+            self._cancel_timer = None
+        if seconds is not None and seconds > 0:
+            job = HassJob(self._timer_ended, cancel_on_shutdown=True)
+            self._cancel_timer = async_call_later(self.hass, seconds, job)
+
+
+def _as_text(time: datetime | None) -> str | None:
+    """Return a time as it stands in attributes and in storage."""
+    return time.isoformat() if time else None

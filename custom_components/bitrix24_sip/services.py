@@ -1,7 +1,8 @@
-"""The action that requests the present status of registrations."""
+"""The actions: request the present status of registrations, acknowledge an incident."""
 
 from typing import TYPE_CHECKING, Any, Final
 
+from homeassistant.components.event import DOMAIN as EVENT_DOMAIN
 from homeassistant.const import ATTR_CONFIG_ENTRY_ID
 from homeassistant.core import (
     HomeAssistant,
@@ -11,13 +12,15 @@ from homeassistant.core import (
     callback,
 )
 from homeassistant.helpers import config_validation as cv, service
+from homeassistant.helpers.entity import Entity
 
 from .bitrix24 import Bitrix24Error, SipRegistration
 from .bitrix24.telephony import MAX_REG_ID
 from .const import CONF_REG_IDS, DOMAIN
 from .coordinator import Bitrix24SipConfigEntry
-from .devices import line_device
+from .devices import line_name
 from .errors import action_error
+from .event import PortalIncident
 
 if TYPE_CHECKING:
     # What Home Assistant has under the name of voluptuous since 2026.9.
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 else:
     import voluptuous as vol
 
+ACKNOWLEDGE_INCIDENT: Final = "acknowledge_incident"
+MUTE_FOR: Final = "mute_for"
 GET_REGISTRATION_STATUS: Final = "get_registration_status"
 
 _SCHEMA = vol.Schema(
@@ -41,7 +46,7 @@ _SCHEMA = vol.Schema(
 
 @callback
 def async_setup_services(hass: HomeAssistant) -> None:
-    """Register the action."""
+    """Register the actions."""
     hass.services.async_register(
         DOMAIN,
         GET_REGISTRATION_STATUS,
@@ -49,6 +54,21 @@ def async_setup_services(hass: HomeAssistant) -> None:
         schema=_SCHEMA,
         supports_response=SupportsResponse.ONLY,
     )
+    service.async_register_platform_entity_service(
+        hass,
+        DOMAIN,
+        ACKNOWLEDGE_INCIDENT,
+        entity_domain=EVENT_DOMAIN,
+        schema={vol.Optional(MUTE_FOR): cv.positive_time_period},
+        func=_acknowledge_incident,
+    )
+
+
+@callback
+def _acknowledge_incident(entity: Entity, call: ServiceCall) -> None:
+    """Acknowledge the incident of a portal; an area may hold events of lines, too."""
+    if isinstance(entity, PortalIncident):
+        entity.async_acknowledge(call.data.get(MUTE_FOR))
 
 
 async def _get_registration_status(call: ServiceCall) -> ServiceResponse:
@@ -67,8 +87,7 @@ async def _get_registration_status(call: ServiceCall) -> ServiceResponse:
         raise action_error(error, host) from None
     registrations: dict[str, Any] = {}
     for reg_id, answer in answers.items():
-        device = line_device(call.hass, entry.entry_id, reg_id)
-        title = (device.name_by_user or device.name) if device else None
+        title = line_name(call.hass, entry.entry_id, reg_id)
         registrations[str(reg_id)] = {"title": title, **_as_data(answer, host, reg_id)}
     return {"registrations": registrations}
 

@@ -19,6 +19,7 @@ class UpdateOrder(IntEnum):
     PORTAL_DETAILS = auto()
     PORTAL_STATE = auto()
     LINE_EVENT = auto()
+    PORTAL_EVENT = auto()
 
 
 class EntityContext(NamedTuple):

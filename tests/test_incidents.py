@@ -1,0 +1,431 @@
+"""Incidents, by tables: what is shown of the lines, and what is to be told.
+
+A line is a letter: `A+` is registered, `A-` is not, `A?` is not known, and a line that is
+not named is not monitored.
+"""
+
+from datetime import UTC, datetime, timedelta
+from itertools import starmap
+import json
+from typing import Any
+
+import pytest
+
+from custom_components.bitrix24_sip.bitrix24 import Cause, SipLine, SipRegistration
+from custom_components.bitrix24_sip.incidents import (
+    IncidentTracker,
+    LossHistory,
+    LostLine,
+    News,
+)
+from custom_components.bitrix24_sip.state import LineState
+
+START = datetime(2026, 11, 23, 12, tzinfo=UTC)
+CONNECTED = {"+": True, "-": False, "?": None}
+
+type Step = tuple[float, str]
+type Told = tuple[float, str, str]
+
+
+def lines(text: str, code: int = 403) -> dict[int, LineState]:
+    """Return what is shown of the lines."""
+    found = {}
+    for line in text.split():
+        reg_id, sign = ord(line[0]), line[1]
+        answer = SipRegistration(reg_id, "success", 200)
+        if sign == "-":
+            answer = SipRegistration(reg_id, "error", code, "Forbidden")
+        found[reg_id] = LineState(
+            SipLine(reg_id), None if sign == "?" else answer, CONNECTED[sign]
+        )
+    return found
+
+
+def follow(tracker: IncidentTracker, *steps: Step) -> list[Told]:
+    """Return what is told at which second of which lines.
+
+    Lines that are back are lower-case.
+    """
+    return [
+        (seconds, str(news.event), "".join(starmap(letter, news.lines.items())))
+        for seconds, text in steps
+        for news in tracker.update(lines(text), START + timedelta(seconds=seconds))
+    ]
+
+
+def letter(reg_id: int, line: LostLine) -> str:
+    """Return how a line is written."""
+    return chr(reg_id).lower() if line.back else chr(reg_id)
+
+
+def restarted(tracker: IncidentTracker) -> IncidentTracker:
+    """Return a tracker that goes on with what another one stored."""
+    return IncidentTracker.from_dict(json.loads(json.dumps(tracker.as_dict())))
+
+
+SCENARIOS: dict[str, tuple[list[Step], list[Told]]] = {
+    "a line goes and is back": (
+        [(0, "A+ B+"), (30, "A- B+"), (35, "A- B+"), (60, "A+ B+"), (180, "A+ B+")],
+        [(35, "began", "A"), (180, "ended", "a")],
+    ),
+    "the follow-up poll finds a second line": (
+        [(0, "A+ B+ C+"), (30, "A- B+ C+"), (35, "A- B- C+"), (65, "A- B- C+")],
+        [(35, "began", "AB")],
+    ),
+    "another update before the follow-up poll": (
+        [(0, "A+ B+ C+"), (30, "A- B+ C+"), (32, "A- B+ C+"), (35, "A- B- C+")],
+        [(35, "began", "AB")],
+    ),
+    "nothing is left to be lost": (
+        [(0, "A+ B+"), (30, "A- B-")],
+        [(30, "began", "AB")],
+    ),
+    "the only line": ([(0, "A+"), (30, "A-")], [(30, "began", "A")]),
+    "the portal is silent after the loss": (
+        [(0, "A+ B+"), (30, "A- B+"), (36, "A? B?")],
+        [(36, "began", "A")],
+    ),
+    "further lines": (
+        [
+            (0, "A+ B+ C+ D+"),
+            (30, "A- B+ C+ D+"),
+            (35, "A- B+ C+ D+"),
+            (60, "A- B- C+ D+"),
+            (65, "A- B- C- D+"),
+            (90, "A- B- C- D+"),
+        ],
+        [(35, "began", "A"), (65, "grew", "ABC")],
+    ),
+    "a line that is back is not told when it grows": (
+        [
+            (0, "A+ B+ C+"),
+            (30, "A- B+ C+"),
+            (35, "A- B+ C+"),
+            (60, "A+ B- C+"),
+            (65, "A+ B- C+"),
+            (90, "A+ B+ C+"),
+            (210, "A+ B+ C+"),
+        ],
+        [(35, "began", "A"), (65, "grew", "aB"), (210, "ended", "ab")],
+    ),
+    "away for a moment only": (
+        [(0, "A+ B+"), (30, "A- B+"), (35, "A+ B+"), (60, "A+ B+"), (600, "A+ B+")],
+        [],
+    ),
+    "away for a moment while others are down": (
+        [
+            (0, "A+ B+ C+"),
+            (30, "A- B+ C+"),
+            (35, "A- B+ C+"),
+            (60, "A- B- C+"),
+            (65, "A- B+ C+"),
+            (90, "A+ B+ C+"),
+            (210, "A+ B+ C+"),
+        ],
+        [(35, "began", "A"), (210, "ended", "a")],
+    ),
+    "back, but not for long enough": (
+        [
+            (0, "A+ B+"),
+            (30, "A- B+"),
+            (35, "A- B+"),
+            (60, "A+ B+"),
+            (179, "A+ B+"),
+            (185, "A- B+"),
+            (190, "A- B+"),
+            (200, "A+ B+"),
+            (799, "A+ B+"),
+            (800, "A+ B+"),
+        ],
+        [(35, "began", "A"), (800, "ended", "a")],
+    ),
+    "not known when it began": (
+        [(0, "A? B+"), (30, "A- B+"), (60, "A- B+")],
+        [],
+    ),
+    "a line that is not known does not end it": (
+        [
+            (0, "A+ B+ C+"),
+            (30, "A- B- C+"),
+            (35, "A- B- C+"),
+            (60, "A+ B? C+"),
+            (400, "A+ B? C+"),
+            (430, "A+ B+ C+"),
+            (550, "A+ B+ C+"),
+        ],
+        [(35, "began", "AB"), (550, "ended", "ab")],
+    ),
+    "not known after it was back": (
+        [
+            (0, "A+ B+"),
+            (30, "A- B+"),
+            (35, "A- B+"),
+            (60, "A+ B+"),
+            (300, "A? B+"),
+            (330, "A+ B+"),
+        ],
+        [(35, "began", "A"), (330, "ended", "a")],
+    ),
+    "a line that is not known does not grow it": (
+        [(0, "A+ B+"), (30, "A- B+"), (35, "A- B+"), (60, "A- B?"), (600, "A- B?")],
+        [(35, "began", "A")],
+    ),
+    "lost behind a silence": (
+        [(0, "A+ B+"), (30, "A? B?"), (600, "A- B+"), (605, "A- B+")],
+        [(605, "began", "A")],
+    ),
+    "a line is deleted while it is down": (
+        [
+            (0, "A+ B+ C+"),
+            (30, "A- B- C+"),
+            (35, "A- B- C+"),
+            (60, "B- C+"),
+            (90, "B+ C+"),
+            (210, "B+ C+"),
+        ],
+        [(35, "began", "AB"), (210, "ended", "b")],
+    ),
+    "the only line of it is deleted": (
+        [(0, "A+ B+"), (30, "A- B+"), (35, "A- B+"), (60, "B+")],
+        [(35, "began", "A"), (60, "ended", "")],
+    ),
+    "deleted before it was told": (
+        [(0, "A+ B+"), (30, "A- B+"), (35, "B+"), (60, "B+")],
+        [],
+    ),
+    "down from the start": (
+        [(0, "A- B+"), (30, "A- B+"), (600, "A+ B+"), (900, "A+ B+")],
+        [],
+    ),
+    "down from the start, and lost later": (
+        [(0, "A- B+"), (30, "A+ B+"), (60, "A- B+"), (65, "A- B+")],
+        [(65, "began", "A")],
+    ),
+    "a line that is left down hides nothing": (
+        [
+            (0, "A+ B+ C+"),
+            (30, "A- B+ C+"),
+            (35, "A- B+ C+"),
+            (4000, "A- B- C+"),
+            (4005, "A- B- C+"),
+            (4100, "A- B+ C+"),
+            (4220, "A- B+ C+"),
+            (9000, "A+ B+ C+"),
+            (9120, "A+ B+ C+"),
+        ],
+        [
+            (35, "began", "A"),
+            (4005, "began", "B"),
+            (4220, "ended", "b"),
+            (9120, "ended", "a"),
+        ],
+    ),
+    "a line that was left down is back with the others": (
+        [
+            (0, "A+ B+ C+"),
+            (30, "A- B+ C+"),
+            (35, "A- B+ C+"),
+            (4000, "A- B- C+"),
+            (4005, "A- B- C+"),
+            (4100, "A+ B+ C+"),
+            (4220, "A+ B+ C+"),
+        ],
+        [(35, "began", "A"), (4005, "began", "B"), (4220, "ended", "ba")],
+    ),
+    "still growing within the hour": (
+        [
+            (0, "A+ B+ C+"),
+            (30, "A- B+ C+"),
+            (35, "A- B+ C+"),
+            (3600, "A- B- C+"),
+            (3605, "A- B- C+"),
+        ],
+        [(35, "began", "A"), (3605, "grew", "AB")],
+    ),
+    "lost again just after a former line is back": (
+        [
+            (0, "A+ B+ C+"),
+            (30, "A- B+ C+"),
+            (35, "A- B+ C+"),
+            (4000, "A+ B- C+"),
+            (4005, "A+ B- C+"),
+            (4100, "A+ B+ C+"),
+            (4220, "A+ B+ C+"),
+        ],
+        [(35, "began", "A"), (4005, "began", "B"), (4220, "ended", "ba")],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("restart_each_time", [False, True], ids=["", "restarts"])
+def test_scenarios(name: str, *, restart_each_time: bool) -> None:
+    """Each is told as it happens; restarts in between make no difference."""
+    steps, told = SCENARIOS[name]
+    tracker, found = IncidentTracker(), []
+    for step in steps:
+        found += follow(tracker, step)
+        if restart_each_time:
+            tracker = restarted(tracker)
+    assert found == told
+
+
+def test_lost_while_home_assistant_was_not_running() -> None:
+    """A line that was registered before a restart, and is not after it, is told."""
+    tracker = IncidentTracker()
+    follow(tracker, (0, "A+ B+ C-"))
+    tracker = restarted(tracker)
+    assert follow(tracker, (600, "A- B+ C-"), (605, "A- B+ C-")) == [
+        (605, "began", "A")
+    ]
+
+
+def test_back_while_home_assistant_was_not_running() -> None:
+    """The incident ends after the restart, and with the time that was seen."""
+    tracker = IncidentTracker()
+    follow(tracker, (0, "A+ B+"), (30, "A- B+"), (35, "A- B+"))
+    tracker = restarted(tracker)
+    assert tracker.is_open
+    assert follow(tracker, (600, "A+ B+"), (719, "A+ B+")) == []
+    (news,) = tracker.update(lines("A+ B+"), START + timedelta(seconds=720))
+    assert news.duration == timedelta(seconds=570)
+    assert not tracker.is_open
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        {},
+        {"incident": None},
+        {"incident": None, "left": [], "registered": [], "losses": {}},
+        {"incident": None, "left": {}, "registered": ["x"], "losses": {}},
+        {"incident": None, "left": {}, "registered": [], "losses": {"1": ["x"]}},
+        {"incident": {}, "left": {}, "registered": [65], "losses": {}},
+        {"incident": 1, "left": {}, "registered": [65], "losses": {}},
+    ],
+)
+def test_what_cannot_be_read(stored: dict[str, Any]) -> None:
+    """The tracker begins anew, with nothing half taken over."""
+    tracker = IncidentTracker.from_dict(stored)
+    assert tracker.as_dict() == IncidentTracker().as_dict()
+
+
+def down(*codes: int) -> News:
+    """Return the news that as many lines were lost, with those codes."""
+    names = "ABC"[: len(codes)]
+    tracker = IncidentTracker()
+    tracker.update(lines(" ".join(f"{name}+" for name in names)), START)
+    shown: dict[int, LineState] = {}
+    for name, code in zip(names, codes, strict=True):
+        shown |= lines(f"{name}-", code)
+    (news,) = tracker.update(shown, START + timedelta(seconds=30))
+    return news
+
+
+@pytest.mark.parametrize(
+    ("codes", "code", "cause"),
+    [
+        ([403], 403, Cause.FORBIDDEN),
+        ([403, 403], 403, Cause.FORBIDDEN),
+        ([408, 504], None, Cause.NO_ANSWER),
+        ([403, 408], None, None),
+    ],
+)
+def test_what_the_lines_have_in_common(
+    codes: list[int], code: int | None, cause: Cause | None
+) -> None:
+    """Code and cause are told where they are those of all lines."""
+    news = down(*codes)
+    assert (news.code, news.cause, news.text) == (code, cause, "Forbidden")
+
+
+def test_the_latest_reason_counts() -> None:
+    """A code that has changed since is told as it is now."""
+    tracker = IncidentTracker()
+    tracker.update(lines("A+ B+"), START)
+    tracker.update(lines("A- B+", 403), START + timedelta(seconds=30))
+    (news,) = tracker.update(lines("A- B+", 503), START + timedelta(seconds=35))
+    assert (news.code, news.cause) == (503, Cause.PROVIDER_UNAVAILABLE)
+
+
+def test_no_text() -> None:
+    """An empty text is none, and so is what cannot be known of no line."""
+    tracker = IncidentTracker()
+    tracker.update(lines("A+"), START)
+    (began,) = tracker.update(
+        {65: LineState(SipLine(65), SipRegistration(65, "error", 500), False)}, START
+    )
+    assert began.text is None
+    (ended,) = tracker.update({}, START)
+    assert (ended.code, ended.text, ended.cause, ended.duration) == (None,) * 4
+
+
+def test_lost_without_a_registration() -> None:
+    """A loss of which no answer is shown has no reason."""
+    tracker = IncidentTracker()
+    tracker.update(lines("A+"), START)
+    (news,) = tracker.update({65: LineState(SipLine(65), None, False)}, START)
+    assert (news.code, news.cause) == (None, None)
+
+
+def test_a_line_that_goes_on_and_off() -> None:
+    """One incident, in which the line is told to be unstable."""
+    tracker = IncidentTracker()
+    told: list[News] = []
+    for second in range(0, 1800, 30):
+        sign = "-" if second % 360 in (60, 90, 120) else "+"
+        now = START + timedelta(seconds=second)
+        told += tracker.update(lines(f"A{sign} B+"), now)
+    for second in range(1800, 3600, 30):
+        now = START + timedelta(seconds=second)
+        told += tracker.update(lines("A+ B+"), now)
+    # Between the first and the second loss it was back for longer than two minutes.
+    assert [(str(news.event), news.unstable) for news in told] == [
+        ("began", []),
+        ("ended", []),
+        ("began", []),
+        ("ended", [65]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "unstable"),
+    [
+        ([0, 5, 10], False),
+        ([0, 5, 10, 15], True),
+        ([0, 10, 20, 29.9], True),
+        ([0, 10, 20, 30], False),
+        ([0, 10, 20, 30, 31], True),
+        ([600, 601, 602, 15], False),  # the clock was put back
+    ],
+)
+def test_unstable(minutes: list[float], *, unstable: bool) -> None:
+    """Four losses within half an hour."""
+    history = LossHistory()
+    for minute in minutes:
+        history.add(START + timedelta(minutes=minute))
+    assert history.unstable(START + timedelta(minutes=minutes[-1])) is unstable
+
+
+def test_clock_put_back() -> None:
+    """Nothing waits for a time that was wrong, and no wrong length is told."""
+    tracker = IncidentTracker()
+    later = START + timedelta(days=400)
+    tracker.update(lines("A+ B+"), later)
+    tracker.update(lines("A- B+"), later)
+    (began,) = tracker.update(lines("A- B+"), START)
+    assert began.event == "began"
+    tracker.update(lines("A+ B+"), later)
+    assert tracker.update(lines("A+ B+"), START) == []
+    (ended,) = tracker.update(lines("A+ B+"), START + timedelta(seconds=120))
+    assert ended.duration is None
+
+
+def test_next_change() -> None:
+    """It is known when the incident ends if nothing happens."""
+    tracker = IncidentTracker()
+    assert tracker.next_change(START) is None
+    follow(tracker, (0, "A+ B+"), (30, "A- B+"), (35, "A- B+"))
+    assert tracker.next_change(START) is None
+    follow(tracker, (60, "A+ B+"))
+    assert tracker.next_change(START + timedelta(seconds=80)) == 100
