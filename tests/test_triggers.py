@@ -509,6 +509,21 @@ async def test_downtime_over_a_restart(
     assert office.told["restored"][-1]["downtime"] == 3 * 61
 
 
+async def test_an_automation_that_is_turned_off(
+    hass: HomeAssistant, office: Office, poll: Poll
+) -> None:
+    """It is not told of a change that had to last, even if it is turned on again."""
+    await office.automate_each_way({"label_id": "watched"})
+    office.set(True, (MAIN,))
+    await poll()
+    for action in ("turn_off", "turn_on"):
+        await hass.services.async_call(
+            "automation", action, {"entity_id": "all"}, blocking=True
+        )
+        await poll(3)
+    assert office.told.keys() == {"each 0", "first 0"}
+
+
 async def test_an_error_in_the_details_keeps_no_alarm_back(
     hass: HomeAssistant, office: Office, caplog: pytest.LogCaptureFixture
 ) -> None:

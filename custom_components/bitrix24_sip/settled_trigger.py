@@ -163,7 +163,10 @@ class SettledTrigger(Trigger):
     def _fire(self, *_: object) -> None:
         """Run the action for what is due, and come again for what will be."""
         now = dt_util.utcnow().timestamp()
-        for key in self._changes.fire(now):
+        due = self._changes.fire(now)
+        next_time = self._changes.next(now)
+        self._call_again_in(None if next_time is None else next_time - now)
+        for key in due:
             before, state = self._states[key]
             self._run_action(
                 {
@@ -176,8 +179,6 @@ class SettledTrigger(Trigger):
                 f"state of {state.entity_id}",
                 state.context,
             )
-        next_time = self._changes.next(now)
-        self._call_again_in(None if next_time is None else next_time - now)
 
     def _call_again_in(self, seconds: float | None) -> None:
         """Look again at what is due after so many seconds; None: not by itself."""

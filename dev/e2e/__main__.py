@@ -20,7 +20,7 @@ from playwright.async_api import async_playwright
 from dev.demo.office import office
 from dev.hass import HomeAssistant, free_port, write_config
 
-from . import dashboard, steps
+from . import automations, dashboard, steps
 from .browser import TIME_ZONE, Frontend, launch
 from .visit import Visit
 
@@ -51,6 +51,7 @@ _STEPS: Final[tuple[Callable[[Visit], Awaitable[None]], ...]] = (
     steps.missing_scope,
     dashboard.see_dashboard_in_russian,
     steps.hear_of_recovery,
+    automations.use_trigger,
     dashboard.choose_options,
     dashboard.own_dashboards,
     dashboard.second_portal,
