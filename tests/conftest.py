@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 import socket
 from typing import Any
+from unittest.mock import patch
 
 import aiohttp
 from freezegun.api import FrozenDateTimeFactory
@@ -35,10 +36,16 @@ from homeassistant.const import CONF_VERIFY_SSL
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowManager, FlowResultType, section
 from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.helpers.storage import STORAGE_DIR, Store
 from homeassistant.setup import async_setup_component
 
 TRANSLATIONS = Path(bitrix24_sip.__file__).parent / "translations"
 MAIN, SALES, SUPPORT = 201001, 201002, 201003
+# What the tests of Home Assistant replace by something that stores in memory.
+STORE_METHODS = {
+    name: getattr(Store, name)
+    for name in ("_async_load", "_async_write_data", "async_remove")
+}
 
 type Poll = Callable[..., Awaitable[None]]
 type SetUp = Callable[..., Awaitable[MockConfigEntry]]
@@ -47,6 +54,14 @@ type SetUp = Callable[..., Awaitable[MockConfigEntry]]
 @pytest.fixture(autouse=True)
 def custom_integrations(enable_custom_integrations: None) -> None:
     """Let Home Assistant find the integration."""
+
+
+@pytest.fixture
+def files(hass: HomeAssistant, tmp_path: Path) -> Iterator[Path]:
+    """Have Home Assistant store in files, rather than in memory; provide their folder."""
+    hass.config.config_dir = str(tmp_path)
+    with patch.multiple(Store, **STORE_METHODS):
+        yield tmp_path / STORAGE_DIR
 
 
 @pytest.fixture(autouse=True)

@@ -51,9 +51,13 @@ async def test_entities(
     )
     entry.add_to_hass(hass)
     registry = er.async_get(hass)
-    registry.async_get_or_create(  # enable it, as a user would
-        "sensor", DOMAIN, "01JTESTENTRY_operating_time", config_entry=entry
-    )
+    disabled = ["operating_time"]
+    for reg_id in (MAIN, SALES, SUPPORT):
+        disabled += [f"{reg_id}_uptime_365d", f"{reg_id}_downtime_30d"]
+    for key in disabled:  # enable them, as a user would
+        registry.async_get_or_create(
+            "sensor", DOMAIN, f"01JTESTENTRY_{key}", config_entry=entry
+        )
     await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done(wait_background_tasks=True)
     entities = er.async_entries_for_config_entry(registry, entry.entry_id)

@@ -20,6 +20,7 @@ from .devices import portal_device_info, reg_id_of
 from .frontend import async_setup_frontend
 from .issues import async_delete_issues
 from .services import async_setup_services
+from .uptime_coordinator import uptime_store
 
 # As in `UpdateOrder`: details are there before the states that trigger automations.
 PLATFORMS = [Platform.SENSOR, Platform.BINARY_SENSOR, Platform.EVENT]
@@ -64,6 +65,7 @@ async def async_unload_entry(
     unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
     if unloaded:
         await entry.runtime_data.async_shutdown()
+        await entry.runtime_data.uptime.async_save()
         async_delete_issues(hass, entry.entry_id)
     return unloaded
 
@@ -73,6 +75,7 @@ async def async_remove_entry(
 ) -> None:
     """Leave nothing behind of a portal that is removed, even if it never was set up."""
     async_delete_issues(hass, entry.entry_id)
+    await uptime_store(hass, entry.entry_id).async_remove()
 
 
 async def async_migrate_entry(

@@ -5,6 +5,7 @@ whatever exception it ends with, the lines follow the grace period.
 """
 
 import asyncio
+from collections.abc import Generator
 from datetime import timedelta
 from time import monotonic
 from typing import Any, override
@@ -25,7 +26,8 @@ from .monitor import PortalMonitor
 from .options import Options
 from .poll_log import PollLog
 from .state import LastPoll, PortalState
-from .update_order import place_of
+from .update_order import EntityContext, place_of
+from .uptime_coordinator import UptimeCoordinator
 
 type Bitrix24SipConfigEntry = ConfigEntry[Bitrix24SipCoordinator]
 
@@ -55,6 +57,7 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         )
         self.monitor = PortalMonitor(telephony, options, self._list_changed)
         self.webhook = telephony.client.webhook
+        self.uptime = UptimeCoordinator(hass, entry)
         self._log = PollLog(self.name, self.webhook)
         self.display = Display(hass, self.monitor, self._log, self._state_changed)
         self.data = self.display.state
@@ -66,6 +69,7 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
     async def _async_setup(self) -> None:
         """Begin with the lines from before a restart."""
         restore_lines(self.hass, self.config_entry.entry_id, self.monitor.roster)
+        await self.uptime.async_load()
 
     @override
     async def async_shutdown(self) -> None:
@@ -106,6 +110,13 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
             self._listeners = dict(sorted(self._listeners.items(), key=place_of))
             self._in_order = True
         super().async_update_listeners()
+        self.uptime.async_record(self.data)
+
+    @override
+    def async_contexts(self) -> Generator[EntityContext]:
+        """Return the contexts of all entities, those with the figures included."""
+        yield from super().async_contexts()
+        yield from self.uptime.async_contexts()
 
     @callback
     def async_forget(self, reg_id: int) -> None:

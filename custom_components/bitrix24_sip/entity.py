@@ -18,7 +18,7 @@ from .state import LineState, PortalState
 from .update_order import EntityContext, UpdateOrder
 
 
-def add_line_entities[DescriptionT: LineEntityDescription](
+def add_line_entities[DescriptionT: EntityDescription](
     entry: Bitrix24SipConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
     make: Callable[[Bitrix24SipCoordinator, DescriptionT, int], Entity],

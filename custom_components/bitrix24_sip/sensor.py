@@ -1,5 +1,6 @@
 """Sensors: what the portal says of a line, and of itself."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import override
@@ -10,12 +11,14 @@ from homeassistant.components.sensor import (
     SensorEntityDescription,
     SensorStateClass,
 )
-from homeassistant.const import EntityCategory, UnitOfTime
-from homeassistant.core import HomeAssistant
+from homeassistant.const import PERCENTAGE, EntityCategory, UnitOfTime
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .bitrix24 import Cause, RegistrationStatus
-from .coordinator import Bitrix24SipConfigEntry
+from .coordinator import Bitrix24SipConfigEntry, Bitrix24SipCoordinator
+from .devices import line_device_info, portal_device_info
 from .entity import (
     LineEntity,
     LineEntityDescription,
@@ -26,9 +29,13 @@ from .entity import (
     lines_known,
 )
 from .state import LineState, PortalState
-from .update_order import UpdateOrder
+from .update_order import EntityContext, UpdateOrder
+from .uptime import Figures
+from .uptime_coordinator import UptimeCoordinator
 
 PARALLEL_UPDATES = 0  # the coordinator is the only one to ask
+
+ATTR_KNOWN = "known_percent"
 
 type SensorValue = str | int | float | datetime
 
@@ -132,6 +139,53 @@ PORTAL = (
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class UptimeSensorDescription(SensorEntityDescription):
+    """A sensor of the figures of a line, or of all lines, over a period."""
+
+    days: int
+    value_fn: Callable[[Figures], float | None]
+    state_class: SensorStateClass = SensorStateClass.MEASUREMENT
+
+
+def _uptime(days: int, *, enabled: bool = True) -> UptimeSensorDescription:
+    """Describe the sensor of the uptime over a period."""
+    return UptimeSensorDescription(
+        key=f"uptime_{days}d",
+        translation_key=f"uptime_{days}d",
+        native_unit_of_measurement=PERCENTAGE,
+        suggested_display_precision=2,
+        entity_registry_enabled_default=enabled,
+        days=days,
+        value_fn=lambda figures: figures.uptime,
+    )
+
+
+PORTAL_UPTIME = _uptime(30)
+LINE_UPTIME = (
+    _uptime(1),
+    _uptime(30),
+    _uptime(365, enabled=False),
+    UptimeSensorDescription(
+        key="outages_30d",
+        translation_key="outages_30d",
+        days=30,
+        value_fn=lambda figures: figures.outages,
+    ),
+    UptimeSensorDescription(
+        key="downtime_30d",
+        translation_key="downtime_30d",
+        device_class=SensorDeviceClass.DURATION,
+        native_unit_of_measurement=UnitOfTime.SECONDS,
+        suggested_unit_of_measurement=UnitOfTime.MINUTES,
+        suggested_display_precision=0,
+        entity_registry_enabled_default=False,
+        days=30,
+        value_fn=lambda figures: figures.down,
+    ),
+)
+
+
 async def async_setup_entry(
     hass: HomeAssistant,
     entry: Bitrix24SipConfigEntry,
@@ -144,6 +198,8 @@ async def async_setup_entry(
         for description in PORTAL
     )
     add_line_entities(entry, async_add_entities, LineSensor, *LINE)
+    async_add_entities([UptimeSensor(coordinator, PORTAL_UPTIME)])
+    add_line_entities(entry, async_add_entities, UptimeSensor, *LINE_UPTIME)
 
 
 class PortalSensor(PortalEntity[SensorValue], SensorEntity):
@@ -168,3 +224,74 @@ class LineSensor(LineEntity[SensorValue], SensorEntity):
     def native_value(self) -> SensorValue | None:
         """Return the value."""
         return self._shown.value
+
+
+class UptimeSensor(CoordinatorEntity[UptimeCoordinator], SensorEntity):
+    """A sensor of the figures of a line, or of all lines where there is no REG_ID.
+
+    It is available while the portal is not: the figures are of what was known.
+    """
+
+    _attr_has_entity_name = True
+    entity_description: UptimeSensorDescription
+
+    def __init__(
+        self,
+        coordinator: Bitrix24SipCoordinator,
+        description: UptimeSensorDescription,
+        reg_id: int | None = None,
+    ) -> None:
+        """Take the portal's coordinator, what the sensor is, and of which line."""
+        order = UpdateOrder.LINE_DETAILS if reg_id else UpdateOrder.PORTAL_DETAILS
+        super().__init__(coordinator.uptime, EntityContext(order, reg_id))
+        self.entity_description = description
+        self._reg_id = reg_id
+        entry = coordinator.config_entry
+        if reg_id is None:
+            self._attr_unique_id = f"{entry.entry_id}_{description.key}"
+            self._attr_device_info = portal_device_info(
+                entry.entry_id, entry.title, coordinator.webhook
+            )
+        else:
+            self._attr_unique_id = f"{entry.entry_id}_{reg_id}_{description.key}"
+            self._attr_device_info = line_device_info(
+                entry.entry_id,
+                coordinator.data.lines[reg_id].line,
+                coordinator.portal_device_id,
+            )
+        self._shown = self._read()
+
+    def _read(self) -> tuple[bool, float | None, int]:
+        """Return whether there are figures, the value, and how much is known of them."""
+        of_line = self.coordinator.data.get(self._reg_id, {})
+        figures = of_line.get(self.entity_description.days, Figures())
+        value = None
+        if figures.uptime is not None:
+            value = self.entity_description.value_fn(figures)
+        return self.available, value, int(figures.known_percent)
+
+    @property
+    @override
+    def native_value(self) -> float | None:
+        """Return the value, None while too little is known."""
+        return self._shown[1]
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, int]:
+        """Return how much of the period is known, in percent."""
+        return {ATTR_KNOWN: self._shown[2]}
+
+    @callback
+    @override
+    def _handle_coordinator_update(self) -> None:
+        """Write the state if what it shows has changed."""
+        if (shown := self._read()) != self._shown:
+            self._shown = shown
+            self.async_write_ha_state()
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Show what the figures have become since the sensor was made."""
+        await super().async_added_to_hass()
+        self._shown = self._read()

@@ -1,0 +1,513 @@
+"""Uptime: how long each line was registered, and the outages it had.
+
+Per line there is a log of changes between three states: registered, not registered, and
+not known. It follows what is shown of the line, so what the grace period bridges counts
+as it is shown. The rules:
+
+- Times are whole seconds of UTC, so neither time zones nor daylight saving matter.
+- While nothing is recorded (Home Assistant is off, or the entry is not loaded), and while
+  the portal is silent past the grace period, the state is not known. That time is neither
+  up nor down. A percentage is that of the time that is known.
+- An outage goes on when the first state that is known after such a gap is still not
+  registered; the gap does not count as downtime. Otherwise it ended with the last moment
+  that the line was known to be down.
+- The present is recorded every minute. Where more than five minutes lie between two
+  records (the machine slept, or somebody set the clock forwards), that time is not known.
+- When the clock is behind what is recorded, no time passes until it has caught up. If it
+  still is behind after an hour, it is believed: what was recorded for a time that is yet
+  to come is discarded. So no second is counted twice.
+- The log keeps the latest changes, enough for a thousand outages. What is older is summed
+  up by the hour (for two days) and by the day (for 400 days). A period that begins
+  there is extended to the whole hour or day, and its figures are exact for that.
+
+No Home Assistant and no clock in here.
+"""
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, NamedTuple, Self
+
+from .state import LineState
+
+HOUR = 3600
+DAY = 24 * HOUR
+HOURS_KEPT = 48
+DAYS_KEPT = 400
+# Each outage takes two changes, and two more where nothing is known before and after it.
+CHANGES_KEPT = 4000
+REASONS_KEPT = 1000
+# More seconds than this between two records are not known.
+GAP_SECONDS = 300
+# A clock that is behind what is recorded is believed after so many seconds.
+BELIEVED_AFTER = 3600
+# Below this many known seconds, a percentage says nothing.
+LEAST_KNOWN = HOUR
+
+_LATEST = 2**32 - 1
+
+# The states of the log. From DOWN on: not registered, with the index of the reason.
+_NOT_KNOWN, _UP, _DOWN = 0, 1, 2
+
+
+class Reason(NamedTuple):
+    """What the portal said of a line when an outage began."""
+
+    code: int | None = None
+    message: str = ""
+    status: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The figures of a line, or of all lines, for a period. All times are seconds.
+
+    length: that of the period, times the number of lines.
+    """
+
+    length: int = 0
+    up: int = 0
+    down: int = 0
+    outages: int = 0
+
+    def __add__(self, other: Figures) -> Figures:
+        """Return the figures of both."""
+        return Figures(
+            self.length + other.length,
+            self.up + other.up,
+            self.down + other.down,
+            self.outages + other.outages,
+        )
+
+    @property
+    def known(self) -> int:
+        """The time in which the state was known."""
+        return self.up + self.down
+
+    @property
+    def uptime(self) -> float | None:
+        """The uptime in percent of the known time, None where too little is known.
+
+        It is 100 only if there was no downtime, and 0 only if there was nothing else.
+        """
+        if self.known < LEAST_KNOWN:
+            return None
+        return _percent(self.up, self.known)
+
+    @property
+    def known_percent(self) -> float:
+        """The known time in percent of the period."""
+        return _percent(self.known, self.length) if self.length else 0.0
+
+
+def _percent(part: int, whole: int) -> float:
+    """Return a percentage to two places; 0 and 100 only where they are exact."""
+    hundredths = round(part * 10000 / whole)
+    if 0 < part < whole:
+        hundredths = min(max(hundredths, 1), 9999)
+    return hundredths / 100
+
+
+@dataclass(slots=True)
+class Outage:
+    """An outage.
+
+    ended: the last moment in which the line was known to be down, None while it lasts;
+    downtime: the seconds in the period asked for in which it was known to be down.
+    """
+
+    began: int
+    ended: int | None
+    downtime: int
+    reason: Reason
+
+
+class Reasons:
+    """The reasons of a portal's outages, each of them once."""
+
+    def __init__(self) -> None:
+        """Begin with the reason of which nothing is known."""
+        self._all = [Reason()]
+        self._index = {Reason(): 0}
+
+    def __getitem__(self, index: int) -> Reason:
+        """Return the reason with an index."""
+        return self._all[index]
+
+    def index(self, reason: Reason) -> int:
+        """Return the index of a reason.
+
+        When there are too many, those that are new have no message, and at last nothing.
+        """
+        if (index := self._index.get(reason)) is not None:
+            return index
+        if reason.message and len(self._all) >= REASONS_KEPT:
+            return self.index(reason._replace(message=""))
+        if len(self._all) >= 2 * REASONS_KEPT:
+            return 0
+        self._all.append(reason)
+        self._index[reason] = len(self._all) - 1
+        return len(self._all) - 1
+
+    def as_list(self) -> list[Reason]:
+        """Return all reasons in the order of their indexes."""
+        return self._all
+
+
+class Buckets:
+    """The seconds up and down, and the outages that began, by the hour or by the day.
+
+    Only those hours or days are kept in which something was known.
+    """
+
+    __slots__ = ("_columns", "_kept", "seconds")
+
+    def __init__(self, seconds: int, kept: int) -> None:
+        """Take the length of a bucket, and how many of them are kept."""
+        self.seconds = seconds
+        self._kept = kept
+        # Number of the bucket since 1970, seconds up, seconds down, outages.
+        self._columns = tuple(array("I") for _ in range(4))
+
+    def __bool__(self) -> bool:
+        """Return whether there is any bucket."""
+        return bool(self._columns[0])
+
+    def add(self, began: int, ended: int, *, up: bool, begins: bool) -> None:
+        """Add a span, which is later than all that were added before.
+
+        begins: whether an outage begins with it.
+        """
+        numbers, *_ = self._columns
+        last = (ended - 1) // self.seconds
+        for number in range(
+            max(began // self.seconds, last - self._kept + 1), last + 1
+        ):
+            if not numbers or numbers[-1] != number:
+                for column, value in zip(self._columns, (number, 0, 0, 0), strict=True):
+                    column.append(value)
+            start = number * self.seconds
+            seconds = min(ended, start + self.seconds) - max(began, start)
+            self._columns[1 if up else 2][-1] += seconds
+            if begins and start <= began:
+                self._columns[3][-1] += 1
+        self._discard(0, bisect_right(numbers, last - self._kept))
+
+    def discard_from(self, now: int) -> None:
+        """Discard the bucket in which a time lies, and all that are later."""
+        numbers, *_ = self._columns
+        self._discard(bisect_right(numbers, now // self.seconds - 1), len(numbers))
+
+    def _discard(self, first: int, last: int) -> None:
+        """Discard some rows."""
+        for column in self._columns:
+            del column[first:last]
+
+    @property
+    def reach(self) -> int:
+        """The time since which all buckets are kept."""
+        return self._columns[0][0] * self.seconds
+
+    def total(self, start: int, end: int) -> tuple[int, int, int]:
+        """Return seconds up and down, and outages, of the buckets that begin within."""
+        numbers, *values = self._columns
+        first = bisect_right(numbers, start // self.seconds - 1)
+        last = bisect_right(numbers, (end - 1) // self.seconds)
+        up, down, outages = (sum(column[first:last]) for column in values)
+        return up, down, outages
+
+    def as_lists(self) -> list[list[int]]:
+        """Return the buckets as plain data."""
+        return [column.tolist() for column in self._columns]
+
+    def restore(self, stored: list[list[int]]) -> None:
+        """Take the buckets from plain data; raise a ValueError for what cannot be."""
+        self._columns = tuple(array("I", column) for column in stored)
+        numbers, up, down, outages = self._columns
+        if not (
+            len(numbers) == len(up) == len(down) == len(outages)
+            and _ascending(numbers)
+            and all(a + b <= self.seconds for a, b in zip(up, down, strict=True))
+        ):
+            raise ValueError("impossible buckets")
+
+
+class LineUptime:
+    """The log of one line."""
+
+    __slots__ = ("_at", "_days", "_hours", "_in_outage", "_kept", "_states")
+
+    def __init__(self, kept: int = CHANGES_KEPT) -> None:
+        """Begin with nothing known. kept: how many changes are."""
+        self._kept = kept
+        # The times of the changes, and the states from then on.
+        self._at = array("I")
+        self._states = array("H")
+        # Whether the first change follows an outage that may go on.
+        self._in_outage = False
+        self._hours = Buckets(HOUR, HOURS_KEPT)
+        self._days = Buckets(DAY, DAYS_KEPT)
+
+    @property
+    def state(self) -> int:
+        """The state since the latest change."""
+        return self._states[-1] if self._states else _NOT_KNOWN
+
+    def change(self, now: int, state: int) -> None:
+        """Take the state from now on, which is no earlier than the latest change."""
+        if self._at and self._at[-1] == now:
+            self._at.pop()  # it lasted for less than a second
+            self._states.pop()
+        before = self.state
+        if state == before or (state >= _DOWN and before >= _DOWN):
+            return
+        self._at.append(now)
+        self._states.append(state)
+        while len(self._at) > self._kept:
+            self._sum_up_first()
+
+    def _sum_up_first(self) -> None:
+        """Move the first span from the log to the buckets."""
+        (began, ended), state = self._at[:2], self._states[0]
+        if state != _NOT_KNOWN:
+            down = state >= _DOWN
+            for buckets in (self._hours, self._days):
+                buckets.add(
+                    began, ended, up=not down, begins=down and not self._in_outage
+                )
+            self._in_outage = down
+        del self._at[0], self._states[0]
+
+    def take_back(self, now: int) -> None:
+        """Discard what was recorded for a time that is not before now."""
+        while self._at and self._at[-1] >= now:
+            self._at.pop()
+            self._states.pop()
+        if not self._at:
+            self._in_outage = False
+            self._hours.discard_from(now)
+            self._days.discard_from(now)
+
+    def _spans(self, first: int, now: int) -> Iterator[tuple[int, int, int]]:
+        """Yield began, ended and state of the spans from an index to now."""
+        began, states = self._at[first:], self._states[first:]
+        return zip(began, [*began[1:], now], states, strict=False)
+
+    def logged_from(self, now: int) -> int:
+        """Return since when the log tells every change."""
+        return self._at[0] if self._at else now
+
+    def _buckets(self, start: int, end: int) -> Buckets | None:
+        """Return the buckets that tell the beginning of a period, None if the log does."""
+        if start >= self.logged_from(end) or not self._days:
+            return None
+        return self._hours if self._hours and self._hours.reach <= start else self._days
+
+    def period(self, start: int, end: int) -> tuple[int, int]:
+        """Return the period, extended to whole buckets where only those are known."""
+        if buckets := self._buckets(start, end):
+            length = buckets.seconds
+            start = start // length * length
+            if end < (logged_from := self.logged_from(end)):
+                end = min(-(-end // length) * length, logged_from)
+        return start, end
+
+    def figures(self, start: int, end: int) -> Figures:
+        """Return the figures of a period that is over, or that ends now.
+
+        An outage that is going on when the period begins counts as one of it, except
+        where only buckets are known of that time. So does one that begins now.
+        """
+        up = down = outages = 0
+        in_outage = False
+        buckets = self._buckets(start, end)
+        start, end = self.period(start, end)
+        if buckets:
+            up, down, outages = buckets.total(start, min(end, self.logged_from(end)))
+            in_outage = self._in_outage
+        first = max(bisect_right(self._at, start) - 1, 0)
+        for began, ended, state in self._spans(first, end):
+            if began > end or began == end < ended:
+                break
+            seconds = min(ended, end) - max(began, start)
+            if state == _UP:
+                up += seconds
+                in_outage = False
+            elif state >= _DOWN:
+                down += seconds
+                outages += not in_outage
+                in_outage = True
+        return Figures(end - start, up, down, outages)
+
+    def outages(self, start: int, end: int, now: int, reasons: Reasons) -> list[Outage]:
+        """Return the outages of a period, as far as the log tells them."""
+        outages: list[Outage] = []
+        latest: Outage | None = None
+        for began, ended, state in self._spans(0, now):
+            if state == _UP:
+                latest = None
+            elif state >= _DOWN:
+                if latest is None:
+                    latest = Outage(began, None, 0, reasons[state - _DOWN])
+                latest.ended = ended
+                latest.downtime += max(0, min(ended, end) - max(began, start))
+                within = latest.downtime or began == end == now
+                if within and (not outages or outages[-1] is not latest):
+                    outages.append(latest)
+        if latest:
+            latest.ended = None
+        return outages
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the log as plain data."""
+        return {
+            "at": self._at.tolist(),
+            "states": self._states.tolist(),
+            "in_outage": self._in_outage,
+            "hours": self._hours.as_lists(),
+            "days": self._days.as_lists(),
+        }
+
+    @classmethod
+    def restore(
+        cls, stored: Mapping[str, Any], until: int, states: Mapping[int, int], kept: int
+    ) -> Self:
+        """Return the log from plain data; raise an exception for what cannot be.
+
+        until: when it was stored, from when on nothing is known; states: what each
+        state in the data is now.
+        """
+        line = cls(kept)
+        line._at = array("I", stored["at"])
+        line._states = array("H", [states[state] for state in stored["states"]])
+        line._in_outage = bool(stored["in_outage"])
+        line._hours.restore(stored["hours"])
+        line._days.restore(stored["days"])
+        if not (
+            len(line._at) == len(line._states)
+            and _ascending(line._at)
+            and all(at <= until for at in line._at[-1:])
+        ):
+            raise ValueError("impossible changes")
+        line.change(until, _NOT_KNOWN)
+        return line
+
+
+def _ascending(values: array[int]) -> bool:
+    """Return whether each value is greater than the one before."""
+    return all(a < b for a, b in pairwise(values))
+
+
+class PortalUptime:
+    """The logs of a portal's lines."""
+
+    def __init__(self, kept: int = CHANGES_KEPT) -> None:
+        """Begin with nothing known. kept: how many changes of a line are."""
+        self._kept = kept
+        self.now = 0  # the latest second that was recorded
+        self.lines: dict[int, LineUptime] = {}
+        self.reasons = Reasons()
+        self._shown: Mapping[int, LineState] = {}
+        self._behind_since: float | None = None
+
+    def record(
+        self,
+        shown: Mapping[int, LineState],
+        wall: float,
+        running: float,
+        *,
+        complete: bool = True,
+    ) -> set[int]:
+        """Take what is shown of the lines; return those whose outage began or ended.
+
+        wall: seconds since 1970; running: seconds on a monotonic clock; complete: the
+        lines are all that there are, so others are forgotten.
+        """
+        self._pass_time(min(max(int(wall), 0), _LATEST), running)
+        changed: set[int] = set()
+        if shown == self._shown:
+            return changed
+        for reg_id, line_state in shown.items():
+            if self._shown.get(reg_id) is line_state:
+                continue
+            line = self.lines.get(reg_id)
+            if line is None:
+                line = self.lines[reg_id] = LineUptime(self._kept)
+            before, state = line.state, self._state(line_state)
+            line.change(self.now, state)
+            if (before >= _DOWN) is not (state >= _DOWN):
+                changed.add(reg_id)
+        for reg_id in self.lines.keys() - shown.keys():
+            if complete:
+                del self.lines[reg_id]
+            else:
+                self.lines[reg_id].change(self.now, _NOT_KNOWN)
+        self._shown = shown
+        return changed
+
+    def _state(self, line: LineState) -> int:
+        """Return the state of the log for what is shown of a line."""
+        if line.connected is None:
+            return _NOT_KNOWN
+        if line.connected:
+            return _UP
+        reason = Reason()
+        if registration := line.registration:
+            reason = Reason(
+                registration.status_code,
+                registration.error_message,
+                registration.status_result,
+            )
+        return _DOWN + self.reasons.index(reason)
+
+    def _pass_time(self, wall: int, running: float) -> None:
+        """Advance to the present, by the rules for clocks that are not right."""
+        if wall < self.now:
+            if self._behind_since is None:
+                self._behind_since = running
+            if running - self._behind_since < BELIEVED_AFTER:
+                return
+            for line in self.lines.values():
+                line.take_back(wall)
+            self._shown = {}
+        elif wall - self.now > GAP_SECONDS:
+            for line in self.lines.values():
+                line.change(self.now, _NOT_KNOWN)
+            self._shown = {}
+        self._behind_since = None
+        self.now = wall
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all logs as plain data."""
+        return {
+            "until": self.now,
+            "reasons": [list(reason) for reason in self.reasons.as_list()],
+            "lines": {
+                str(reg_id): line.as_dict() for reg_id, line in self.lines.items()
+            },
+        }
+
+    @classmethod
+    def restore(cls, stored: Mapping[str, Any], kept: int = CHANGES_KEPT) -> Self:
+        """Return the logs from plain data; raise an exception for what cannot be."""
+        portal = cls(kept)
+        portal.now = until = min(max(int(stored["until"]), 0), _LATEST)
+        lines: Mapping[str, Any] = stored["lines"]
+        # Reasons that no line has any more are left out.
+        states = {_NOT_KNOWN: _NOT_KNOWN, _UP: _UP}
+        for state in sorted({s for line in lines.values() for s in line["states"]}):
+            if state not in states:
+                if state < _DOWN:
+                    raise ValueError("impossible states")
+                code, message, status = stored["reasons"][state - _DOWN]
+                if not isinstance(message, str) or not isinstance(status, str):
+                    raise ValueError("impossible reasons")
+                reason = Reason(None if code is None else int(code), message, status)
+                states[state] = _DOWN + portal.reasons.index(reason)
+        portal.lines = {
+            int(reg_id): LineUptime.restore(line, until, states, kept)
+            for reg_id, line in lines.items()
+        }
+        return portal

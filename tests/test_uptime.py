@@ -1,0 +1,600 @@
+"""How long a line was registered, against reckonings that work in another way.
+
+Those have one byte for each second of a line: not known, up, or down.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+import json
+from random import Random
+import re
+import tracemalloc
+from typing import Any
+
+from hypothesis import given, settings, strategies as st
+import pytest
+
+from custom_components.bitrix24_sip.bitrix24 import SipLine, SipRegistration
+from custom_components.bitrix24_sip.state import LineState
+from custom_components.bitrix24_sip.uptime import (
+    BELIEVED_AFTER,
+    CHANGES_KEPT,
+    DAY,
+    GAP_SECONDS,
+    HOUR,
+    REASONS_KEPT,
+    Figures,
+    LineUptime,
+    PortalUptime,
+    Reason,
+)
+
+START = 1_767_225_600  # midnight of 2026-01-01
+NOT_KNOWN, UP, DOWN = 0, 1, 2
+OUTAGE = re.compile(rb"\x02[\x00\x02]*")
+
+
+def line_state(state: int, code: int = 403) -> LineState:
+    """Return what is shown of a line."""
+    line = SipLine(1, "Main line")
+    if state == NOT_KNOWN:
+        return LineState(line)
+    if state == UP:
+        return LineState(line, SipRegistration(1, "success", 200), connected=True)
+    down = SipRegistration(1, "error", code, f"Error {code}")
+    return LineState(line, down, connected=False)
+
+
+def shown(*states: int) -> dict[int, LineState]:
+    """Return what is shown of the lines 1, 2, and so on."""
+    return {reg_id: line_state(state) for reg_id, state in enumerate(states, 1)}
+
+
+def restarted(uptime: PortalUptime, kept: int = CHANGES_KEPT) -> PortalUptime:
+    """Return what there is after a restart."""
+    return PortalUptime.restore(json.loads(json.dumps(uptime.as_dict())), kept)
+
+
+def told(line: LineUptime, uptime: PortalUptime, start: int, end: int) -> Any:
+    """Return the outages of a period as began, ended, and downtime."""
+    outages = line.outages(start, end, uptime.now, uptime.reasons)
+    return [(outage.began, outage.ended, outage.downtime) for outage in outages]
+
+
+class Seconds:
+    """The reckoning second by second, by the documented rules of the clock."""
+
+    def __init__(self, lines: int) -> None:
+        """Begin with nothing known of 60 days."""
+        self.lines = [bytearray(60 * DAY) for _ in range(lines)]
+        self.states = [NOT_KNOWN] * lines
+        self.now = 0
+        self.behind_since: float | None = None
+
+    def record(self, states: list[int], wall: int, running: float) -> None:
+        """Take the states from now on."""
+        now = wall - START
+        before, self.states = self.states, states
+        if now < self.now:
+            if self.behind_since is None:
+                self.behind_since = running
+            if running - self.behind_since < BELIEVED_AFTER:
+                return
+            for line in self.lines:
+                line[now:] = bytes(len(line) - now)
+        elif now - self.now <= GAP_SECONDS:
+            for line, state in zip(self.lines, before, strict=True):
+                line[self.now : now] = bytes([state]) * (now - self.now)
+        self.behind_since = None
+        self.now = now
+
+
+states = st.sampled_from([NOT_KNOWN, UP, DOWN])
+seconds = st.one_of(st.integers(1, 400), st.integers(1, 5 * HOUR))
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("show"), st.tuples(states, states), seconds),
+        st.tuples(st.just("restart"), st.none(), seconds),
+        st.tuples(st.just("forwards"), st.none(), seconds),
+        st.tuples(st.just("backwards"), st.none(), seconds),
+    ),
+    max_size=40,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    steps=steps,
+    kept=st.sampled_from([2, 3, 10, CHANGES_KEPT]),
+    periods=st.lists(st.tuples(st.integers(0, 9 * DAY), seconds), max_size=5),
+)
+def test_any_sequence(
+    steps: list[tuple[str, Any, int]], kept: int, periods: list[tuple[int, int]]
+) -> None:
+    """Up, down and not known are the whole period, to the second, whatever happens."""
+    uptime, reckoning = PortalUptime(kept), Seconds(2)
+    wall, running, states = START + 5 * DAY, 0, [NOT_KNOWN, NOT_KNOWN]
+    reckoning.now = wall - START
+
+    def record() -> None:
+        uptime.record(shown(*states), wall, running)
+        reckoning.record(list(states), wall, running)
+
+    for what, new_states, step in steps:
+        if what == "backwards":
+            wall -= step
+        elif what == "forwards":
+            wall += step
+        elif what == "restart":
+            uptime = restarted(uptime, kept)
+            wall, running = wall + step, 0
+            reckoning.states = [NOT_KNOWN, NOT_KNOWN]
+            reckoning.behind_since = None
+        else:
+            states = list(new_states)
+            for left in range(step, 0, -GAP_SECONDS):
+                record()
+                wall += min(left, GAP_SECONDS)
+                running += min(left, GAP_SECONDS)
+        record()
+
+    periods.append((5 * DAY, uptime.now - START - 5 * DAY))
+    for reg_id, line in uptime.lines.items():
+        truth = reckoning.lines[reg_id - 1]
+        for after, length in periods:
+            start = START + after
+            end = min(start + length, uptime.now)
+            if start >= end:
+                continue
+            figures = line.figures(start, end)
+            start, end = line.period(start, end)
+            part = truth[start - START : end - START]
+            assert figures.length == end - start
+            assert (figures.up, figures.down) == (part.count(UP), part.count(DOWN))
+            assert figures.length - figures.known == part.count(NOT_KNOWN)
+            assert 0 <= figures.known_percent <= 100
+            assert figures.uptime is None or 0 <= figures.uptime <= 100
+            begins_now = end == uptime.now and reckoning.states[reg_id - 1] == DOWN
+            outages = len(OUTAGE.findall(bytes(part) + b"\2" * begins_now))
+            if start >= line.logged_from(end):
+                listed = told(line, uptime, start, end)
+                assert figures.outages == outages == len(listed)
+                assert sum(downtime for *_, downtime in listed) == figures.down
+            else:
+                assert outages - figures.outages in (0, 1)
+        # An outage that began within this second is not stored, and begins anew.
+        before = line.figures(START, uptime.now)
+        after_restart = restarted(uptime, kept).lines[reg_id].figures(START, uptime.now)
+        assert (after_restart.up, after_restart.down) == (before.up, before.down)
+
+
+def random_spans(random: Random, count: int, longest: int) -> list[tuple[int, int]]:
+    """Return spans of a year, which may overlap."""
+    spans = []
+    for _ in range(count):
+        began = random.randrange(365 * DAY)
+        spans.append((began, min(began + random.randint(1, longest), 365 * DAY)))
+    return spans
+
+
+def test_a_year() -> None:
+    """Ten lines with 500 outages each, restarts, and a portal that is silent at times."""
+    random = Random(16)
+    outages = {reg_id: random_spans(random, 500, 6 * HOUR) for reg_id in range(1, 11)}
+    silences = random_spans(random, 100, 2 * HOUR)
+    restarts = random_spans(random, 50, HOUR)
+
+    # What happens, as the integration sees it: second by second where anything changes.
+    def within(spans: list[tuple[int, int]], at: int) -> bool:
+        return any(began <= at < ended for began, ended in spans)
+
+    edges = {edge for spans in outages.values() for span in spans for edge in span}
+    edges |= {edge for span in (*silences, *restarts) for edge in span}
+    edges |= set(range(0, 365 * DAY, GAP_SECONDS)) | {365 * DAY}
+    common = {edge for span in (*silences, *restarts) for edge in span}
+    edges_of = {
+        reg_id: {edge for span in spans for edge in span} | common
+        for reg_id, spans in outages.items()
+    }
+    uptime, off = PortalUptime(), False
+    now_shown: dict[int, LineState] = {}
+    for at in sorted(edges):
+        if at in common and within(restarts, at) and not off:
+            uptime.record(now_shown, START + at, at)
+            uptime, off = restarted(uptime), True
+        elif off and at in common and not within(restarts, at):
+            now_shown, off = {}, False
+        if off:
+            continue
+        new: dict[int, LineState] = {}
+        for reg_id, spans in outages.items():
+            if now_shown and at not in edges_of[reg_id]:
+                new[reg_id] = now_shown[reg_id]
+            elif within(silences, at):
+                new[reg_id] = line_state(NOT_KNOWN)
+            else:
+                new[reg_id] = line_state(DOWN if within(spans, at) else UP)
+        now_shown = new
+        uptime.record(now_shown, START + at, at)
+
+    # What is true, painted.
+    for reg_id, spans in outages.items():
+        truth = bytearray([UP]) * (365 * DAY)
+        for spans_of_a_state, state in (
+            (spans, DOWN),
+            (silences + restarts, NOT_KNOWN),
+        ):
+            for began, ended in spans_of_a_state:
+                truth[began:ended] = bytes([state]) * (ended - began)
+        line = uptime.lines[reg_id]
+        for start, end in (
+            (0, 365 * DAY),
+            (335 * DAY, 365 * DAY),
+            (364 * DAY, 365 * DAY),
+            (30 * DAY + 7_200, 61 * DAY - 19_800),  # a month, in other time zones
+        ):
+            part = truth[start:end]
+            figures = line.figures(START + start, START + end)
+            matches = list(OUTAGE.finditer(bytes(part)))
+            expected = (end - start, part.count(UP), part.count(DOWN), len(matches))
+            assert figures == Figures(*expected)
+        listed = told(line, uptime, START, START + 365 * DAY)
+        expected_outages = [
+            (
+                START + match.start(),
+                START + match.start() + len(match[0].rstrip(b"\0")),
+                match[0].count(DOWN),
+            )
+            for match in OUTAGE.finditer(bytes(truth))
+        ]
+        if truth.rstrip(b"\0").endswith(b"\2"):
+            began, _, downtime = expected_outages[-1]
+            listed[-1] = (began, listed[-1][1] or expected_outages[-1][1], downtime)
+        assert listed == expected_outages
+
+
+def test_memory_of_a_line() -> None:
+    """At most 40 KiB, also of a line that has changed as often as is kept, and more."""
+    lines = 5
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        logs = [LineUptime() for _ in range(lines)]
+        for number in range(3 * CHANGES_KEPT):
+            for log in logs:
+                log.change(START + number * HOUR, number % 2 + UP)
+        used = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    end = START + 3 * CHANGES_KEPT * HOUR
+    assert all(log.figures(end - 365 * DAY, end).known == 365 * DAY for log in logs)
+    assert 16 * 1024 < used / lines < 40 * 1024
+
+
+class Story:
+    """One line, whose state is recorded every minute."""
+
+    def __init__(self, kept: int = CHANGES_KEPT) -> None:
+        """Begin at midnight of 2026-01-01."""
+        self.uptime = PortalUptime(kept)
+        self.wall, self.running = START, 0
+
+    def show(self, state: int, minutes: int, code: int = 403) -> set[int]:
+        """Show a state for so many minutes; return what the first record changed."""
+        changed = [
+            self.uptime.record({1: line_state(state, code)}, self.wall, self.running)
+        ]
+        for _ in range(minutes):
+            self.wall += 60
+            self.running += 60
+            changed.append(
+                self.uptime.record(
+                    {1: line_state(state, code)}, self.wall, self.running
+                )
+            )
+        assert not any(changed[1:])
+        return changed[0]
+
+    def restart(self, minutes: int) -> None:
+        """Restart, after so many minutes."""
+        self.uptime = restarted(self.uptime)
+        self.wall += 60 * minutes
+        self.running = 0
+
+    @property
+    def line(self) -> LineUptime:
+        """The line."""
+        return self.uptime.lines[1]
+
+    @property
+    def minutes(self) -> tuple[float, float, float]:
+        """The minutes up, down, and not known."""
+        figures = self.line.figures(START, self.uptime.now)
+        unknown = figures.length - figures.known
+        return figures.up / 60, figures.down / 60, unknown / 60
+
+    def outages(self) -> list[tuple[float, float | None, float, Reason]]:
+        """Return the outages in minutes."""
+        return [
+            (
+                (outage.began - START) / 60,
+                outage.ended and (outage.ended - START) / 60,
+                outage.downtime / 60,
+                outage.reason,
+            )
+            for outage in self.line.outages(
+                START, self.uptime.now, self.uptime.now, self.uptime.reasons
+            )
+        ]
+
+
+FORBIDDEN = Reason(403, "Error 403", "error")
+
+
+def test_outage() -> None:
+    """It has the reason with which it began."""
+    story = Story()
+    assert not story.show(UP, 10)
+    assert story.show(DOWN, 5, 403) == {1}
+    assert not story.show(DOWN, 5, 408)
+    assert story.outages() == [(10, None, 10, FORBIDDEN)]
+    assert story.show(UP, 40) == {1}
+    assert story.minutes == (50, 10, 0)
+    assert story.outages() == [(10, 20, 10, FORBIDDEN)]
+    assert story.line.figures(START, story.wall).uptime == 83.33
+
+
+@pytest.mark.parametrize("restart", [True, False])
+@pytest.mark.parametrize("after", [UP, DOWN])
+def test_gap_in_an_outage(after: int, *, restart: bool) -> None:
+    """It goes on if the line still is down, and else ended when that was last known."""
+    story = Story()
+    story.show(UP, 10)
+    story.show(DOWN, 10)
+    if restart:
+        story.restart(30)
+    else:
+        story.show(NOT_KNOWN, 30)
+    if after == DOWN:
+        story.show(DOWN, 20)
+        assert story.minutes == (10, 30, 30)
+        assert story.outages() == [(10, None, 30, FORBIDDEN)]
+    else:
+        story.show(UP, 20)
+        assert story.minutes == (30, 10, 30)
+        assert story.outages() == [(10, 20, 10, FORBIDDEN)]
+
+
+def test_sleep() -> None:
+    """Of the time in which nothing was recorded, nothing is known."""
+    story = Story()
+    story.show(UP, 10)
+    story.wall += 3600
+    story.show(UP, 10)
+    assert story.minutes == (20, 0, 60)
+
+
+def test_clock_set_backwards_for_less_than_an_hour() -> None:
+    """No second counts twice."""
+    story = Story()
+    story.show(UP, 60)
+    story.wall -= 30 * 60
+    story.show(DOWN, 20)
+    assert story.minutes == (60, 0, 0)
+    story.show(UP, 20)
+    assert story.minutes == (70, 0, 0)
+    assert story.outages() == []
+
+
+@pytest.mark.parametrize("kept", [2, CHANGES_KEPT])
+def test_clock_that_was_years_ahead(kept: int) -> None:
+    """What was recorded for the future is discarded; what was before it stays."""
+    story = Story(kept)
+    for _ in range(4):
+        story.show(UP, 100)
+        story.show(DOWN, 20)
+    story.wall += 3650 * DAY
+    for _ in range(3):
+        story.show(UP, 10)
+        story.show(DOWN, 10)
+    story.wall -= 3650 * DAY
+    story.show(UP, 59)
+    assert story.uptime.now > START + 3650 * DAY
+    story.show(UP, 41)
+    assert story.uptime.now == story.wall
+    up, down, _ = story.minutes
+    if kept == CHANGES_KEPT:
+        assert (up, down) == (440, 80)
+    else:  # of the day that is known as a whole only, nothing is left
+        assert (up, down) == (40, 0)
+
+
+def test_clock_without_a_battery() -> None:
+    """It begins in 1970 at each start, and is set soon after. Nothing is lost."""
+    story = Story()
+    story.show(UP, 60)
+    story.restart(0)
+    wall, story.wall = story.wall, 60
+    story.show(DOWN, 5)
+    story.wall = wall + 600
+    story.show(UP, 60)
+    assert story.minutes == (120, 0, 10)
+
+
+def test_older_than_the_log() -> None:
+    """Hours and days tell what the log does not; the period is theirs."""
+    story = Story(kept=4)
+    for _ in range(6 * 24):
+        story.show(UP, 50)
+        story.show(DOWN, 10)
+    now = story.wall
+    assert now == START + 6 * DAY
+    assert story.line.logged_from(now) == now - 2 * HOUR
+    # Hours are kept for two days, days for 400.
+    start, end = now - DAY + 1800, now - 4 * HOUR - 1800
+    assert story.line.period(start, end) == (now - DAY, now - 4 * HOUR)
+    assert story.line.figures(start, end) == Figures(20 * HOUR, 60000, 12000, 20)
+    start, end = now - 4 * DAY + 1800, now - 3 * DAY - 1800
+    assert story.line.period(start, end) == (now - 4 * DAY, now - 3 * DAY)
+    assert story.line.figures(start, end) == Figures(DAY, 72000, 14400, 24)
+    assert story.line.figures(start, now) == Figures(4 * DAY, 288000, 57600, 96)
+    assert story.line.figures(now - 1800, now) == Figures(1800, 1200, 600, 1)
+
+
+def test_days_are_kept_for_400_days() -> None:
+    """The figures of earlier days are gone."""
+    line = LineUptime(kept=2)
+    for number in range(1000):
+        line.change(START + number * DAY // 2, UP if number % 2 else DOWN)
+    end = START + 500 * DAY
+    assert line.figures(START, end).known == pytest.approx(400 * DAY, abs=2 * DAY)
+    assert line.figures(end - 365 * DAY, end).known == 365 * DAY
+
+
+def test_nothing_is_known_from_before_the_beginning() -> None:
+    """The known part of the period says so; the uptime waits for an hour of knowing."""
+    story = Story()
+    story.show(UP, 59)
+    start = START - 29 * DAY
+    assert story.line.figures(start, story.wall).uptime is None
+    story.show(UP, 1)
+    figures = story.line.figures(start, story.wall)
+    assert figures.uptime == 100
+    assert figures.known_percent == 0.14
+    assert Figures().known_percent == 0
+
+
+@pytest.mark.parametrize(
+    ("up", "down", "percent"),
+    [
+        (3600, 0, 100),
+        (0, 3600, 0),
+        (2_592_000, 1, 99.99),
+        (1, 2_592_000, 0.01),
+        (2, 1, None),
+        (7200, 3600, 66.67),
+    ],
+)
+def test_percent(up: int, down: int, percent: float | None) -> None:
+    """One second of downtime is seen, however long the period."""
+    assert Figures(up + down, up, down).uptime == percent
+
+
+def test_lines_come_and_go() -> None:
+    """A line that is gone is forgotten, but not because a poll failed."""
+    uptime = PortalUptime()
+    uptime.record(shown(UP, DOWN), START, 0)
+    uptime.record(shown(UP), START + 60, 60, complete=False)
+    uptime.record(shown(UP), START + 120, 120, complete=False)
+    assert uptime.lines[2].figures(START, START + 120) == Figures(120, 0, 60, 1)
+    uptime.record(shown(UP, UP), START + 180, 180)
+    uptime.record(shown(UP), START + 240, 240)
+    assert uptime.lines.keys() == {1}
+
+
+def test_down_without_a_reason() -> None:
+    """An outage needs none."""
+    uptime = PortalUptime()
+    line = LineState(SipLine(1), connected=False)
+    uptime.record({1: line}, START, 0)
+    uptime.record({1: line}, START + 60, 60)
+    [outage] = uptime.lines[1].outages(START, START + 60, START + 60, uptime.reasons)
+    assert outage.reason == Reason()
+
+
+def test_too_many_reasons() -> None:
+    """From then on the message is left out, and at last all."""
+    reasons = PortalUptime().reasons
+    first = reasons.index(Reason(1, "message", "error"))
+    for code in range(3 * REASONS_KEPT):
+        assert reasons.index(Reason(code, "other", "error")) < 2 * REASONS_KEPT
+    assert reasons[first] == Reason(1, "message", "error")
+    assert reasons[reasons.index(Reason(REASONS_KEPT, "new", "error"))] == Reason(
+        REASONS_KEPT, "", "error"
+    )
+    assert reasons[reasons.index(Reason(9999, "new", "error"))] == Reason()
+
+
+def test_reasons_without_an_outage_are_forgotten() -> None:
+    """The list of reasons does not grow for ever."""
+    story = Story(kept=2)
+    for code in range(500, 510):
+        story.show(DOWN, 1, code)
+        story.show(UP, 1)
+    assert len(story.uptime.reasons.as_list()) == 11
+    story.restart(1)
+    story.show(UP, 1)
+    assert len(story.uptime.reasons.as_list()) < 4
+    assert story.outages()[-1][3].code == 509
+
+
+def stored() -> dict[str, Any]:
+    """Return what is stored of a line with all there can be."""
+    story = Story(kept=2)
+    for _ in range(3):
+        story.show(UP, 30)
+        story.show(DOWN, 30)
+    data: dict[str, Any] = json.loads(json.dumps(story.uptime.as_dict()))
+    PortalUptime.restore(data)
+    return data
+
+
+def damages() -> Iterator[tuple[str, Any]]:
+    """Yield paths into what is stored, and what must not be there."""
+    yield "until", "now"
+    yield "until", 5
+    yield "reasons", []
+    yield "reasons.1", [403, 5, "error"]
+    yield "reasons.1", [403, "Forbidden", None]
+    yield "reasons.1", ["x", "Forbidden", "error"]
+    yield "reasons.1", [403]
+    yield "lines", []
+    yield "lines", {"x": None}
+    yield "lines.1", 5
+    yield "lines.1.at", [5]
+    yield "lines.1.at", [5, 4]
+    yield "lines.1.at", [-5, 4]
+    yield "lines.1.at", [5, 2**40]
+    yield "lines.1.at", ["x", 5]
+    yield "lines.1.at", None
+    yield "lines.1.states", [0, -1]
+    yield "lines.1.states", [0, 77]
+    yield "lines.1.states", ["0", "1"]
+    yield "lines.1.hours", [[], [], []]
+    yield "lines.1.hours", [[5], [5], [5], []]
+    yield "lines.1.hours", [[5], [3000], [601], [1]]
+    yield "lines.1.days", [[5, 5], [1, 1], [1, 1], [1, 1]]
+    yield "lines.1.days", None
+
+
+@pytest.mark.parametrize(("path", "value"), damages())
+def test_damaged(path: str, value: Any) -> None:
+    """What cannot be is refused as a whole."""
+    data = stored()
+    *parents, last = path.split(".")
+    target: Any = data
+    for key in parents:
+        target = target[int(key) if isinstance(target, list) else key]
+    target[int(last) if isinstance(target, list) else last] = value
+    with pytest.raises(
+        (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+    ):
+        PortalUptime.restore(data)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/St_Johns"])
+def test_clock_change(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hour that a country's clock repeats or leaves out is an hour like any other."""
+    monkeypatch.setenv("TZ", zone)
+    for month, day in ((3, 29), (10, 25)):
+        story = Story()
+        story.wall = start = int(datetime(2026, month, day, tzinfo=UTC).timestamp())
+        story.show(UP, 6 * 60)
+        assert story.line.figures(start, story.wall).up == 6 * HOUR
+
+
+def test_a_clock_before_1970() -> None:
+    """Such a clock is one at its beginning."""
+    uptime = PortalUptime()
+    assert uptime.record({}, -5, 0) == set()
+    assert uptime.now == 0
