@@ -1,14 +1,15 @@
-"""The action that asks the portal for registrations now."""
+"""The actions that request the present status, and the uptime over a period."""
 
 from dataclasses import asdict
 from typing import Any
 
+from freezegun.api import FrozenDateTimeFactory
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 import voluptuous as vol
 
 from custom_components.bitrix24_sip.const import CONF_REG_IDS, DOMAIN
-from custom_components.bitrix24_sip.services import GET_REGISTRATION_STATUS
+from custom_components.bitrix24_sip.services import GET_REGISTRATION_STATUS, GET_UPTIME
 from dev.portal import Portal
 from dev.portal.faults import FAULTS
 from homeassistant.const import ATTR_CONFIG_ENTRY_ID
@@ -154,3 +155,141 @@ async def test_the_name_of_a_manual_line(
     entry = await set_up(portal, reg_ids=[201020])
     registrations = await ask(hass, entry.entry_id, reg_ids=[201020])
     assert registrations["201020"]["title"] == "SIP line 201020"
+
+
+async def uptime(hass: HomeAssistant, entry_id: str, **data: Any) -> Any:
+    """Call the action for the uptime; return its answer."""
+    return await hass.services.async_call(
+        DOMAIN,
+        GET_UPTIME,
+        {ATTR_CONFIG_ENTRY_ID: entry_id, **data},
+        blocking=True,
+        return_response=True,
+    )
+
+
+@pytest.fixture
+async def history(
+    hass: HomeAssistant,
+    portal: Portal,
+    set_up: SetUp,
+    wait: Poll,
+    freezer: FrozenDateTimeFactory,
+) -> MockConfigEntry:
+    """Provide two hours of three lines, of which one had an outage and has another."""
+    freezer.move_to("2026-10-31T22:00:00+00:00")
+    await hass.config.async_set_time_zone("Europe/Berlin")
+    entry = await set_up(portal)
+    for minute in range(120):
+        if minute in (30, 110):
+            portal.lines[MAIN].drop(403, "Forbidden")
+        if minute == 50:
+            portal.lines[MAIN].recover()
+        await wait(60)
+    return entry
+
+
+async def test_uptime_of_all_lines(
+    hass: HomeAssistant, portal: Portal, history: MockConfigEntry
+) -> None:
+    """Of the last 30 days if nothing else is said, of which the most is not known."""
+    answer = await uptime(hass, history.entry_id)
+    assert answer["start_time"] == "2026-10-02T00:00:00+00:00"
+    assert answer["end_time"] == "2026-11-01T00:00:00+00:00"
+    assert answer["lines"].keys() == {str(MAIN), str(SALES), str(SUPPORT)}
+    main, sales = answer["lines"][str(MAIN)], answer["lines"][str(SALES)]
+    assert sales == {
+        "title": "Sales",
+        "start_time": "2026-10-02T00:00:00+00:00",
+        "end_time": "2026-11-01T00:00:00+00:00",
+        "known_time": 7200,
+        "known_percent": 0.28,
+        "uptime": 100,
+        "downtime": 0,
+        "number_of_outages": 0,
+        "longest_outage": 0,
+        "mean_time_between_outages": None,
+        "mean_time_to_recover": None,
+        "outages_listed_from": "2026-10-02T00:00:00+00:00",
+        "outages": [],
+    }
+    assert main["known_time"] == 7200
+    assert main["number_of_outages"] == 2
+    assert main["mean_time_between_outages"] == (7200 - main["downtime"]) / 2
+    over, going_on = main["outages"]
+    assert over == {
+        "began": "2026-10-31T22:31:00+00:00",
+        "ended": "2026-10-31T22:51:00+00:00",
+        "downtime": 1200,
+        "status": "error",
+        "status_code": 403,
+        "error_message": "Forbidden",
+    }
+    assert main["longest_outage"] == main["mean_time_to_recover"] == 1200
+    assert main["downtime"] == 1200 + going_on["downtime"]
+    assert going_on["began"] == "2026-10-31T23:51:00+00:00"
+    assert going_on["ended"] is None
+
+
+async def test_uptime_of_a_period(
+    hass: HomeAssistant, portal: Portal, history: MockConfigEntry
+) -> None:
+    """A time without a zone is local; the future does not count."""
+    answer = await uptime(
+        hass,
+        history.entry_id,
+        reg_ids=[MAIN],
+        start_time="2026-10-31 23:00:00",
+        end_time="2026-11-01 00:00:00",
+    )
+    assert answer["start_time"] == "2026-10-31T22:00:00+00:00"
+    assert answer["end_time"] == "2026-10-31T23:00:00+00:00"
+    [line] = answer["lines"].values()
+    assert line["title"] == "Main line"
+    assert line["uptime"] == 66.67
+    assert line["known_percent"] == 100
+    answer = await uptime(
+        hass, history.entry_id, days=0.5, end_time="2099-01-01 00:00:00"
+    )
+    assert answer["start_time"] == "2026-10-31T12:00:00+00:00"
+    assert answer["end_time"] == "2026-11-01T00:00:00+00:00"
+
+
+async def test_uptime_of_a_line_that_is_not_monitored(
+    hass: HomeAssistant, history: MockConfigEntry
+) -> None:
+    """Nothing is known of it, which is neither up nor down."""
+    answer = await uptime(hass, history.entry_id, reg_ids=[201099])
+    line = answer["lines"]["201099"]
+    assert line["title"] is None
+    assert line["uptime"] is None
+    assert line["known_time"] == line["downtime"] == 0
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"days": 0},
+        {"days": 401},
+        {"days": 3, "start_time": "2026-10-01 00:00:00"},
+        {"start_time": "yesterday"},
+        {"reg_ids": []},
+    ],
+)
+async def test_bad_fields_of_the_uptime(
+    hass: HomeAssistant, entry: MockConfigEntry, data: dict[str, Any]
+) -> None:
+    """A period is a number of days, or has a start."""
+    with pytest.raises(vol.Invalid):
+        await uptime(hass, entry.entry_id, **data)
+
+
+async def test_period_that_is_empty(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> None:
+    """It is refused with a sentence that can be translated."""
+    with pytest.raises(ServiceValidationError) as caught:
+        await uptime(hass, entry.entry_id, start_time="2099-01-01 00:00:00")
+    assert caught.value.translation_key == "empty_period"
+    with pytest.raises(ServiceValidationError):
+        await uptime(hass, "nonsense")

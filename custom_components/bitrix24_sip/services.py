@@ -1,5 +1,6 @@
-"""The actions: request the present status of registrations, acknowledge an incident."""
+"""The actions: status of registrations, uptime over a period, acknowledge an incident."""
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from homeassistant.components.event import DOMAIN as EVENT_DOMAIN
@@ -11,8 +12,10 @@ from homeassistant.core import (
     SupportsResponse,
     callback,
 )
+from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import config_validation as cv, service
 from homeassistant.helpers.entity import Entity
+from homeassistant.util import dt as dt_util
 
 from .bitrix24 import Bitrix24Error, SipRegistration
 from .bitrix24.telephony import MAX_REG_ID
@@ -21,6 +24,7 @@ from .coordinator import Bitrix24SipConfigEntry
 from .devices import line_name
 from .errors import action_error
 from .event import PortalIncident
+from .uptime import DAYS_KEPT, LineUptime, Outage
 
 if TYPE_CHECKING:
     # What Home Assistant has under the name of voluptuous since 2026.9.
@@ -31,15 +35,30 @@ else:
 ACKNOWLEDGE_INCIDENT: Final = "acknowledge_incident"
 MUTE_FOR: Final = "mute_for"
 GET_REGISTRATION_STATUS: Final = "get_registration_status"
+GET_UPTIME: Final = "get_uptime"
+ATTR_DAYS: Final = "days"
+ATTR_START_TIME: Final = "start_time"
+ATTR_END_TIME: Final = "end_time"
 
-_SCHEMA = vol.Schema(
+_DEFAULT_DAYS = 30
+
+_LINES: dict[Any, Any] = {
+    vol.Required(ATTR_CONFIG_ENTRY_ID): cv.string,
+    vol.Optional(CONF_REG_IDS): vol.All(
+        cv.ensure_list,
+        [vol.All(vol.Coerce(int), vol.Range(min=1, max=MAX_REG_ID))],
+        vol.Length(min=1, max=50),
+    ),
+}
+_STATUS_SCHEMA = vol.Schema(_LINES)
+_UPTIME_SCHEMA = vol.Schema(
     {
-        vol.Required(ATTR_CONFIG_ENTRY_ID): cv.string,
-        vol.Optional(CONF_REG_IDS): vol.All(
-            cv.ensure_list,
-            [vol.All(vol.Coerce(int), vol.Range(min=1, max=MAX_REG_ID))],
-            vol.Length(min=1, max=50),
+        **_LINES,
+        vol.Exclusive(ATTR_DAYS, "start"): vol.All(
+            vol.Coerce(float), vol.Range(min=0, min_included=False, max=DAYS_KEPT)
         ),
+        vol.Exclusive(ATTR_START_TIME, "start"): cv.datetime,
+        vol.Optional(ATTR_END_TIME): cv.datetime,
     }
 )
 
@@ -47,13 +66,17 @@ _SCHEMA = vol.Schema(
 @callback
 def async_setup_services(hass: HomeAssistant) -> None:
     """Register the actions."""
-    hass.services.async_register(
-        DOMAIN,
-        GET_REGISTRATION_STATUS,
-        _get_registration_status,
-        schema=_SCHEMA,
-        supports_response=SupportsResponse.ONLY,
-    )
+    for name, action, schema in (
+        (GET_REGISTRATION_STATUS, _get_registration_status, _STATUS_SCHEMA),
+        (GET_UPTIME, _get_uptime, _UPTIME_SCHEMA),
+    ):
+        hass.services.async_register(
+            DOMAIN,
+            name,
+            action,
+            schema=schema,
+            supports_response=SupportsResponse.ONLY,
+        )
     service.async_register_platform_entity_service(
         hass,
         DOMAIN,
@@ -107,3 +130,76 @@ def _as_data(
         "error_message": answer.error_message,
         "last_updated": updated.isoformat() if updated else None,
     }
+
+
+async def _get_uptime(call: ServiceCall) -> ServiceResponse:
+    """Return the figures of a period; per REG_ID, with its outages."""
+    entry: Bitrix24SipConfigEntry = service.async_get_config_entry(
+        call.hass, DOMAIN, call.data[ATTR_CONFIG_ENTRY_ID]
+    )
+    coordinator = entry.runtime_data
+    coordinator.uptime.async_record(coordinator.data)
+    portal = coordinator.uptime.uptime
+    end = min(_seconds(call.data.get(ATTR_END_TIME)) or portal.now, portal.now)
+    start = _seconds(call.data.get(ATTR_START_TIME))
+    if start is None:
+        days = call.data.get(ATTR_DAYS, _DEFAULT_DAYS)
+        start = max(end - round(timedelta(days=days).total_seconds()), 0)
+    if start >= end:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN, translation_key="empty_period"
+        )
+    lines: dict[str, Any] = {}
+    for reg_id in call.data.get(CONF_REG_IDS) or coordinator.data.lines:
+        line = portal.lines.get(reg_id) or LineUptime()
+        outages = line.outages(start, end, portal.now, portal.reasons)
+        lines[str(reg_id)] = {
+            "title": line_name(call.hass, entry.entry_id, reg_id),
+            **_line_report(line, start, end, outages),
+        }
+    return {"start_time": _time(start), "end_time": _time(end), "lines": lines}
+
+
+def _line_report(
+    line: LineUptime, start: int, end: int, outages: list[Outage]
+) -> dict[str, Any]:
+    """Return the figures of a line as plain data. All times are seconds."""
+    figures = line.figures(start, end)
+    start, end = line.period(start, end)
+    count = figures.outages
+    over = [outage.downtime for outage in outages if outage.ended is not None]
+    return {
+        "start_time": _time(start),
+        "end_time": _time(end),
+        "known_time": figures.known,
+        "known_percent": figures.known_percent,
+        "uptime": figures.uptime,
+        "downtime": figures.down,
+        "number_of_outages": count,
+        "longest_outage": max((outage.downtime for outage in outages), default=0),
+        "mean_time_between_outages": round(figures.up / count) if count else None,
+        "mean_time_to_recover": round(sum(over) / len(over)) if over else None,
+        # Of a line with more outages than are kept, the earliest are not listed.
+        "outages_listed_from": _time(max(start, line.outages_from(end))),
+        "outages": [
+            {
+                "began": _time(outage.began),
+                "ended": None if outage.ended is None else _time(outage.ended),
+                "downtime": outage.downtime,
+                "status": outage.reason.status or None,
+                "status_code": outage.reason.code,
+                "error_message": outage.reason.message,
+            }
+            for outage in outages
+        ],
+    }
+
+
+def _seconds(time: datetime | None) -> int | None:
+    """Return a time as seconds since 1970. One without a zone is local."""
+    return None if time is None else int(dt_util.as_utc(time).timestamp())
+
+
+def _time(seconds: int) -> str:
+    """Return seconds since 1970 as text."""
+    return dt_util.utc_from_timestamp(seconds).isoformat()

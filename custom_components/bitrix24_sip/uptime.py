@@ -15,7 +15,8 @@ as it is shown. The rules:
   records (the machine slept, or somebody set the clock forwards), that time is not known.
 - When the clock is behind what is recorded, no time passes until it has caught up. If it
   still is behind after an hour, it is believed: what was recorded for a time that is yet
-  to come is discarded. So no second is counted twice.
+  to come is discarded, with the whole of a summed up hour or day that is yet to end. So
+  no second is counted twice.
 - The log keeps the latest changes, enough for a thousand outages. What is older is summed
   up by the hour (for two days) and by the day (for 400 days). A period that begins
   there is extended to the whole hour or day, and its figures are exact for that.
@@ -282,10 +283,11 @@ class LineUptime:
 
     def take_back(self, now: int) -> None:
         """Discard what was recorded for a time that is not before now."""
+        summed_up_to = self.logged_from(now)
         while self._at and self._at[-1] >= now:
             self._at.pop()
             self._states.pop()
-        if not self._at:
+        if summed_up_to > now:
             self._in_outage = False
             self._hours.discard_from(now)
             self._days.discard_from(now)
@@ -294,6 +296,10 @@ class LineUptime:
         """Yield began, ended and state of the spans from an index to now."""
         began, states = self._at[first:], self._states[first:]
         return zip(began, [*began[1:], now], states, strict=False)
+
+    def outages_from(self, now: int) -> int:
+        """Return since when the log tells every outage: always, until it is full."""
+        return self.logged_from(now) if self._days else 0
 
     def logged_from(self, now: int) -> int:
         """Return since when the log tells every change."""
