@@ -22,7 +22,7 @@ import homeassistant
 from homeassistant.bootstrap import CORE_INTEGRATIONS, DEFAULT_INTEGRATIONS
 
 CORE = Path(homeassistant.__file__).parent
-# A base platform that is set up by the integrations that use it, history_stats for one.
+# Base platforms that are set up by the integrations that use them.
 ALSO = {"calendar", "todo"}
 # Integrations that discover others by a key of their manifest.
 DISCOVERED_BY = {

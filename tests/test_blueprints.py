@@ -21,7 +21,7 @@ from homeassistant.core import HomeAssistant, ServiceCall
 from homeassistant.helpers import entity_registry as er
 from homeassistant.setup import async_setup_component
 
-from .conftest import MAIN, SALES, SetUp
+from .conftest import MAIN, SALES, SUPPORT, SetUp
 
 FOLDER = Path(__file__).parents[1] / "blueprints/automation/bitrix24_sip"
 
@@ -278,4 +278,48 @@ async def test_daily_summary(
     assert [(call.data["title"], call.data["message"]) for call in notified] == [
         ("3 of 3 lines are registered", "All is well."),
         ("1 of 3 lines are registered", "Down: Main line. Not known: Sales."),
+    ]
+
+
+async def test_monthly_report(
+    hass: HomeAssistant,
+    portal: Portal,
+    start: Any,
+    set_up: SetUp,
+    notified: list[ServiceCall],
+    minutes: Pass,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """It reports on the previous month, on the chosen day of the month only."""
+    await hass.config.async_set_time_zone("Europe/Berlin")
+    freezer.move_to("2026-10-31T22:30:00+00:00")
+    portal.lines.pop(SUPPORT)
+    entry = await set_up(portal)
+    table = {
+        "action": "notify.office",
+        "data": {"title": "{{ title }}", "message": "{{ message }}\n{{ table }}"},
+    }
+    await start(
+        "monthly_report", portal=entry.entry_id, day=2, at="08:00:00", notify=[table]
+    )
+    await minutes(40)
+    portal.lines[MAIN].drop(403, "Forbidden")
+    await minutes(60)
+    portal.lines[MAIN].recover()
+    await minutes(1)
+    freezer.move_to("2026-12-01T06:59:50+00:00")
+    await minutes(1)
+    assert notified == []
+    freezer.move_to("2026-12-02T06:59:50+00:00")
+    await minutes(1)
+    [call] = notified
+    assert call.data["title"] == "SIP lines in 2026-11"
+    # The first hour and a half of it were recorded.
+    assert call.data["message"].splitlines() == [
+        "Main line: uptime 15.49 %, outages 1, downtime 60 min, longest 60 min, known 0.2 %",
+        "Sales: uptime 100.00 %, outages 0, downtime 0 min, longest 0 min, known 0.2 %",
+        "| Line | Uptime | Outages | Downtime | Longest | Known |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        "| Main line | 15.49 % | 1 | 60 min | 60 min | 0.2 % |",
+        "| Sales | 100.00 % | 0 | 0 min | 0 min | 0.2 % |",
     ]

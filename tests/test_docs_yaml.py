@@ -14,9 +14,6 @@ from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
     async_mock_service,
 )
-from pytest_homeassistant_custom_component.components.recorder.common import (
-    async_wait_recording_done,
-)
 import yaml
 
 from custom_components.bitrix24_sip.const import DOMAIN
@@ -25,11 +22,10 @@ from dev.portal.faults import FAULTS
 from homeassistant.components import conversation
 from homeassistant.core import Context, HomeAssistant, ServiceCall
 from homeassistant.helpers import device_registry as dr, label_registry as lr
-from homeassistant.helpers.entity_component import async_update_entity
 from homeassistant.helpers.template import Template
 from homeassistant.setup import async_setup_component
 
-from .conftest import MAIN, SALES, SUPPORT, Poll, line_device, make_entry, state_of
+from .conftest import MAIN, SALES, SUPPORT, Poll, line_device, make_entry
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = (*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").rglob("*.md")))
@@ -57,7 +53,6 @@ def kind_of(document: Any) -> str:
         ("triggers", "automation"),
         ("sequence", "script"),
         ("views", "dashboard"),
-        ("sensor", "configuration"),
         ("type", "card"),
     ):
         if key in document:
@@ -126,9 +121,8 @@ def told(hass: HomeAssistant) -> list[ServiceCall]:
 
 async def test_entities_are_there(hass: HomeAssistant, office: MockConfigEntry) -> None:
     """Every entity in a YAML document exists, or is defined by that document."""
-    own = {"sensor.main_line_uptime_24_h", "sensor.main_line_uptime_7_days"}
     for where, text in blocks():
-        for entity_id in set(ENTITY_ID.findall(text)) - own:
+        for entity_id in set(ENTITY_ID.findall(text)):
             assert hass.states.get(entity_id), f"{where}: {entity_id}"
 
 
@@ -186,15 +180,17 @@ async def test_scripts(
     portal: Portal,
     office: MockConfigEntry,
     told: list[ServiceCall],
+    wait: Poll,
     document: dict[str, Any],
 ) -> None:
-    """Each script runs, and reports the portal's present answers."""
+    """Each script runs, and reports the portal's present answers, or the outages."""
     assert await async_setup_component(hass, "script", {"script": {"copied": document}})
     portal.lines[MAIN].drop(403, "Forbidden")
+    await wait(60)
     await hass.services.async_call("script", "copied", blocking=True)
     (call,) = told
-    assert "Main line: error" in call.data["message"]
-    assert "Sales: success" in call.data["message"]
+    assert re.search("Main line: (error|1 outages)", call.data["message"])
+    assert re.search("Sales: (success|0 outages)", call.data["message"])
 
 
 @of_kind("card", "dashboard")
@@ -230,33 +226,12 @@ async def test_cards(
         assert "registered." not in shown
 
 
-# The sensors of `history_stats` have a timer that nothing ends.
-@pytest.mark.parametrize("expected_lingering_timers", [True])
-@of_kind("configuration")
-async def test_configuration(
-    recorder_mock: object,
-    hass: HomeAssistant,
-    portal: Portal,
-    document: dict[str, Any],
-) -> None:
-    """The sensors for configuration.yaml have a state."""
-    assert await async_setup_component(hass, "sensor", document)
-    await set_up_office(hass, portal)
-    await async_wait_recording_done(hass)
-    names = [sensor["name"] for sensor in document["sensor"]]
-    assert names
-    for name in names:
-        entity_id = f"sensor.{name.lower().replace(' ', '_')}"
-        await async_update_entity(hass, entity_id)
-        assert float(state_of(hass, entity_id)) >= 0
-
-
 async def test_response_of_the_action(
     hass: HomeAssistant, portal: Portal, office: MockConfigEntry
 ) -> None:
     """The response in the documents has the format of the real one."""
     text = (ROOT / "docs" / "entities.md").read_text()
-    (shown,) = re.findall(r"^```json\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    shown, _ = re.findall(r"^```json\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     shown = shown.replace("example.bitrix24.com", portal.host)
     expected = json.loads(shown)["registrations"]
     portal.lines[MAIN].drop(403, "Forbidden")
@@ -274,6 +249,35 @@ async def test_response_of_the_action(
         line.pop("last_updated", None)
         assert line.items() <= real[reg_id].items()
         assert real[reg_id].keys() - line.keys() <= {"last_updated"}
+
+
+async def test_response_of_the_uptime(
+    hass: HomeAssistant, portal: Portal, office: MockConfigEntry, wait: Poll
+) -> None:
+    """The response in the documents has the keys and the types of the real one."""
+    text = (ROOT / "docs" / "entities.md").read_text()
+    _, shown = re.findall(r"^```json\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    for _ in range(31):
+        await wait(60)
+    portal.lines[MAIN].drop(403, "Forbidden")
+    for _ in range(31):
+        await wait(60)
+    portal.lines[MAIN].recover()
+    await wait(60)
+    real: Any = await hass.services.async_call(
+        DOMAIN,
+        "get_uptime",
+        {"config_entry_id": office.entry_id, "reg_ids": [MAIN]},
+        blocking=True,
+        return_response=True,
+    )
+
+    def types(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: types(inner) for key, inner in value.items()}
+        return [types(value[0])] if isinstance(value, list) else type(value)
+
+    assert types(json.loads(shown)) == types(real)
 
 
 def test_import_links() -> None:

@@ -129,8 +129,7 @@ def _prepare(folder: Path) -> None:
     text = configuration.read_text(encoding="utf-8")
     assert "time_zone: UTC" in text
     text = text.replace("time_zone: UTC", f"time_zone: {TIME_ZONE}")
-    sensors = (_REPOSITORY / "docs" / "history-stats.yaml").read_text(encoding="utf-8")
-    configuration.write_text(f"{text}\n{sensors}", encoding="utf-8")
+    configuration.write_text(text, encoding="utf-8")
 
 
 def main() -> int:
