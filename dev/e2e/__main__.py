@@ -20,7 +20,7 @@ from playwright.async_api import async_playwright
 from dev.demo.office import office
 from dev.hass import HomeAssistant, free_port, write_config
 
-from . import automations, dashboard, steps
+from . import automations, dashboard, steps, uptime
 from .browser import TIME_ZONE, Frontend, launch
 from .visit import Visit
 
@@ -46,6 +46,7 @@ _STEPS: Final[tuple[Callable[[Visit], Awaitable[None]], ...]] = (
     steps.use_blueprint,
     steps.failing_line,
     dashboard.see_dashboard,
+    uptime.see_uptime,
     steps.hear_of_failure,
     steps.revoked_webhook,
     steps.missing_scope,

@@ -13,6 +13,7 @@ from dev.portal import Request
 from .browser import TIMEOUT, must_be_readable
 from .dashboard import MAIN, SALES, SUPPORT, URL_PATH, WAREHOUSE
 from .past import outages, write_past
+from .uptime import write_uptime
 from .visit import DOMAIN, INTEGRATION_PAGE, INTEGRATIONS_PAGE, Visit
 
 # The name on the documentation's dashboard.
@@ -95,6 +96,7 @@ async def restart(visit: Visit) -> None:
     )  # an open page would log an error about the server
     await hass.stop()
     await asyncio.to_thread(write_past, hass.folder, past)
+    await asyncio.to_thread(write_uptime, hass.folder, entry["entry_id"])
     await hass.start()
     for title, state in (("Sales", "Registered"), ("Warehouse", "Not registered")):
         await visit.open_device(title)
