@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-BRIDGED: Final = "bridged"  # the lines keep their state for the grace period
+GRACE_PERIOD: Final = "grace period"  # the lines keep their state for the grace period
 AT_ONCE: Final = "at once"  # the lines are unavailable at once
 REAUTH: Final = "reauth"  # the same, and reauthentication starts
 
@@ -22,85 +22,85 @@ class Row:
     command: str | None = None
 
 
-def _lasting(reason: str, *, in_batch: bool = True) -> Row:
+def _permanent(reason: str, *, in_batch: bool = True) -> Row:
     return Row(reason, AT_ONCE, AT_ONCE if in_batch else None)
 
 
-_DEAD = Row("invalid_webhook", REAUTH, REAUTH)
-_BUSY = Row("throttled", BRIDGED, BRIDGED)
-_FAULT = Row("server_error", BRIDGED, BRIDGED)
-_PAGE = Row("server_error", BRIDGED)
-_ODD = Row("not_bitrix24", BRIDGED)
-_NO_CONNECTION = Row("cannot_connect", BRIDGED)
+_INVALID_WEBHOOK = Row("invalid_webhook", REAUTH, REAUTH)
+_THROTTLED = Row("throttled", GRACE_PERIOD, GRACE_PERIOD)
+_SERVER_ERROR = Row("server_error", GRACE_PERIOD, GRACE_PERIOD)
+_ERROR_PAGE = Row("server_error", GRACE_PERIOD)
+_NOT_BITRIX24 = Row("not_bitrix24", GRACE_PERIOD)
+_NO_CONNECTION = Row("cannot_connect", GRACE_PERIOD)
 
 MATRIX: Final[dict[str, Row]] = {
-    "invalid_credentials": _DEAD,
-    "invalid_credentials_403": _DEAD,
-    "no_auth": _DEAD,
-    "owner_dismissed": _DEAD,
-    "owner_not_allowed": _DEAD,
-    "expired_token": _DEAD,
-    "missing_scope": _lasting("missing_scope"),
-    "missing_scope_403": _lasting("missing_scope"),
-    "missing_permission": _lasting("missing_permission"),
-    "extranet_user": _lasting("missing_permission"),
-    "plan_webhook": _lasting("plan_restricted"),
-    "plan_commercial": _lasting("plan_restricted"),
-    "plan_extended": _lasting("plan_restricted"),
-    "payment_required": _lasting("plan_restricted"),
-    "license_check": _lasting("plan_restricted"),
-    "license_feature": _lasting("plan_restricted"),
-    "disk_quota": _lasting("portal_closed"),
-    "portal_deleted": _lasting("portal_closed"),
-    "portal_deleted_500": _lasting("portal_closed"),
-    "portal_blocked": _lasting("portal_closed"),
-    "overload": _lasting("portal_overloaded"),
-    "overload_503": _lasting("portal_overloaded"),
-    "https_required": _lasting("https_required"),
-    "unknown_method": _lasting("telephony_missing"),
-    "v3_error": _lasting("telephony_missing", in_batch=False),
-    "redirect_other_host": _lasting("portal_moved", in_batch=False),
-    "redirect_other_port": _lasting("portal_moved", in_batch=False),
-    "query_limit": _BUSY,
-    "query_limit_200": _BUSY,
-    "rate_limit": _BUSY,
-    "operation_time": Row("operating_time_exceeded", BRIDGED, BRIDGED),
-    "retry_after": Row("throttled", BRIDGED),
-    "retry_after_nonsense": Row("throttled", BRIDGED),
-    "maintenance": _PAGE,
-    "internal_error": _FAULT,
-    "unexpected_answer": _FAULT,
-    "sql_error": _FAULT,
-    "empty_code": Row("server_error_without_code", BRIDGED, BRIDGED),
-    "zero_code": _FAULT,
-    "wrong_encoding": _FAULT,
-    "new_code": Row("unknown_error", BRIDGED, BRIDGED),
-    "new_code_401": Row("unknown_error", BRIDGED, BRIDGED),
-    "nginx_502": _PAGE,
-    "nginx_503": _PAGE,
-    "nginx_504": Row("timeout", BRIDGED),
-    "html_200": _ODD,
-    "html_401": _ODD,
-    "empty_body": _ODD,
-    "json_list": _ODD,
-    "json_null": _ODD,
-    "json_string": _ODD,
-    "json_number": _ODD,
-    "json_of_nothing": _ODD,
-    "deep_nesting": _ODD,
-    "php_warning": _ODD,
-    "not_utf8": _ODD,
-    "no_result": _ODD,
-    "result_null": Row("not_bitrix24", BRIDGED, BRIDGED),
-    "result_string": Row("not_bitrix24", BRIDGED, BRIDGED),
-    "result_number": Row("not_bitrix24", BRIDGED, BRIDGED),
-    "result_list": Row("not_bitrix24", BRIDGED, BRIDGED),
+    "invalid_credentials": _INVALID_WEBHOOK,
+    "invalid_credentials_403": _INVALID_WEBHOOK,
+    "no_auth": _INVALID_WEBHOOK,
+    "owner_dismissed": _INVALID_WEBHOOK,
+    "owner_not_allowed": _INVALID_WEBHOOK,
+    "expired_token": _INVALID_WEBHOOK,
+    "missing_scope": _permanent("missing_scope"),
+    "missing_scope_403": _permanent("missing_scope"),
+    "missing_permission": _permanent("missing_permission"),
+    "extranet_user": _permanent("missing_permission"),
+    "plan_webhook": _permanent("plan_restricted"),
+    "plan_commercial": _permanent("plan_restricted"),
+    "plan_extended": _permanent("plan_restricted"),
+    "payment_required": _permanent("plan_restricted"),
+    "license_check": _permanent("plan_restricted"),
+    "license_feature": _permanent("plan_restricted"),
+    "disk_quota": _permanent("portal_closed"),
+    "portal_deleted": _permanent("portal_closed"),
+    "portal_deleted_500": _permanent("portal_closed"),
+    "portal_blocked": _permanent("portal_closed"),
+    "overload": _permanent("portal_overloaded"),
+    "overload_503": _permanent("portal_overloaded"),
+    "https_required": _permanent("https_required"),
+    "unknown_method": _permanent("telephony_missing"),
+    "v3_error": _permanent("telephony_missing", in_batch=False),
+    "redirect_other_host": _permanent("portal_moved", in_batch=False),
+    "redirect_other_port": _permanent("portal_moved", in_batch=False),
+    "query_limit": _THROTTLED,
+    "query_limit_200": _THROTTLED,
+    "rate_limit": _THROTTLED,
+    "operation_time": Row("operating_time_exceeded", GRACE_PERIOD, GRACE_PERIOD),
+    "retry_after": Row("throttled", GRACE_PERIOD),
+    "retry_after_nonsense": Row("throttled", GRACE_PERIOD),
+    "maintenance": _ERROR_PAGE,
+    "internal_error": _SERVER_ERROR,
+    "unexpected_answer": _SERVER_ERROR,
+    "sql_error": _SERVER_ERROR,
+    "empty_code": Row("server_error_without_code", GRACE_PERIOD, GRACE_PERIOD),
+    "zero_code": _SERVER_ERROR,
+    "wrong_encoding": _SERVER_ERROR,
+    "new_code": Row("unknown_error", GRACE_PERIOD, GRACE_PERIOD),
+    "new_code_401": Row("unknown_error", GRACE_PERIOD, GRACE_PERIOD),
+    "nginx_502": _ERROR_PAGE,
+    "nginx_503": _ERROR_PAGE,
+    "nginx_504": Row("timeout", GRACE_PERIOD),
+    "html_200": _NOT_BITRIX24,
+    "html_401": _NOT_BITRIX24,
+    "empty_body": _NOT_BITRIX24,
+    "json_list": _NOT_BITRIX24,
+    "json_null": _NOT_BITRIX24,
+    "json_string": _NOT_BITRIX24,
+    "json_number": _NOT_BITRIX24,
+    "json_of_nothing": _NOT_BITRIX24,
+    "deep_nesting": _NOT_BITRIX24,
+    "php_warning": _NOT_BITRIX24,
+    "not_utf8": _NOT_BITRIX24,
+    "no_result": _NOT_BITRIX24,
+    "result_null": Row("not_bitrix24", GRACE_PERIOD, GRACE_PERIOD),
+    "result_string": Row("not_bitrix24", GRACE_PERIOD, GRACE_PERIOD),
+    "result_number": Row("not_bitrix24", GRACE_PERIOD, GRACE_PERIOD),
+    "result_list": Row("not_bitrix24", GRACE_PERIOD, GRACE_PERIOD),
     "cut": _NO_CONNECTION,
-    "not_http": _ODD,
+    "not_http": _NOT_BITRIX24,
     "truncated": _NO_CONNECTION,
-    "redirect_login": _ODD,
-    "redirect_same_host": _ODD,
-    "redirect_to_http": _ODD,
-    "redirect_nowhere": _ODD,
-    "redirect_nonsense": _ODD,
+    "redirect_login": _NOT_BITRIX24,
+    "redirect_same_host": _NOT_BITRIX24,
+    "redirect_to_http": _NOT_BITRIX24,
+    "redirect_nowhere": _NOT_BITRIX24,
+    "redirect_nonsense": _NOT_BITRIX24,
 }

@@ -78,6 +78,7 @@ async def test_entry(
     }
     [main, sales, support] = data["lines"]
     assert support["registration"] is None
+    assert support["error"] == {"reason": "server_error", "code": "HTTP 502"}
     assert main["connected"] is True
     assert main["listed"] is True
     assert sales["registration"]["status_code"] == 403
@@ -102,7 +103,10 @@ async def test_device(
     entry: MockConfigEntry,
     hass_client: ClientSessionGenerator,
 ) -> None:
-    """The diagnostics of a line's device have that line only."""
+    """The diagnostics of a line's device have that line only, with its error."""
+    portal.lines[SALES].unreachable = True
+    await entry.runtime_data.async_refresh()
+    not_found = {"reason": "registration_not_found", "code": "REG_ID_NOT_FOUND"}
     devices = dr.async_get(hass)
     line = devices.async_get_device_by_identifier(
         (DOMAIN, f"{entry.entry_id}_{SALES}"), entry.entry_id
@@ -116,6 +120,9 @@ async def test_device(
         assert isinstance(device, dr.DeviceEntry)
         data: Any = await get_diagnostics_for_device(hass, hass_client, entry, device)
         assert [line["line"] for line in data["lines"]] == lines
+        assert [line["error"] for line in data["lines"]] == [
+            not_found if number == 2 else None for number in lines
+        ]
 
 
 async def test_next_poll_after_an_error(

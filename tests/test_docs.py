@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from custom_components.bitrix24_sip import schedule
 from custom_components.bitrix24_sip.bitrix24.sip_codes import (
     EXPLANATIONS,
     SIP_CODES,
     Cause,
 )
-from dev.outcomes import AT_ONCE, BRIDGED, MATRIX, REAUTH
+from dev.outcomes import AT_ONCE, GRACE_PERIOD, MATRIX, REAUTH
 
 ROOT = Path(__file__).parents[1]
 TRANSLATIONS = ROOT / "custom_components" / "bitrix24_sip" / "translations"
@@ -30,12 +31,12 @@ FAULTS_HEAD = {
 }
 EFFECTS = {
     "en": {
-        BRIDGED: "stand for the grace period, then unavailable",
+        GRACE_PERIOD: "stand for the grace period, then unavailable",
         AT_ONCE: "unavailable at once",
         REAUTH: "unavailable at once; a new webhook is asked for",
     },
     "ru": {
-        BRIDGED: "сохраняют состояние на время удержания, затем недоступны",
+        GRACE_PERIOD: "сохраняют состояние на время удержания, затем недоступны",
         AT_ONCE: "сразу недоступны",
         REAUTH: "сразу недоступны; запрашивается новый вебхук",
     },
@@ -52,8 +53,8 @@ def faults_table(language: str) -> str:
     sentences = words(language)["config"]["error"]
     rows = [f"| {' | '.join(FAULTS_HEAD[language])} |", "| --- | --- | --- |"]
     effects = {row.reason: row.poll for row in MATRIX.values()}
-    effects["insecure_connection"] = BRIDGED
-    effects["registration_not_found"] = BRIDGED
+    effects["insecure_connection"] = GRACE_PERIOD
+    effects["registration_not_found"] = GRACE_PERIOD
     for reason in sorted(effects):
         sentence = re.sub(r"\{(\w+)\}", r"*\1*", sentences[reason])
         effect = EFFECTS[language][effects[reason]]
@@ -108,6 +109,22 @@ def test_tables(document: Path, name: str, table: Callable[[], str]) -> None:
     )
     assert match
     assert match[1] == table(), f"put this there:\n{table()}"
+
+
+def test_entities_are_documented() -> None:
+    """Each entity is described by its name."""
+    text = (ROOT / "docs" / "entities.md").read_text()
+    for entities in words("en")["entity"].values():
+        for entity in entities.values():
+            assert entity["name"] in text
+
+
+def test_figures_of_the_schedule() -> None:
+    """The documents have the figures that the schedule uses."""
+    text = (ROOT / "docs" / "how-it-works.md").read_text()
+    for seconds in (schedule.EARLY_EVERY, schedule.FOLLOW_UP_AFTER):
+        assert f"after {seconds:.0f} seconds" in text.lower()
+    assert f"every {schedule.EARLY_EVERY:.0f} seconds" in text
 
 
 @pytest.mark.parametrize(

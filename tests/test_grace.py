@@ -61,17 +61,17 @@ def shown(tracker: LineTracker, now: float) -> str:
         pytest.param(
             GRACE,
             [(0, OK, ON), (60, WAIT, ON), (120, PROGRESS, ON), (180, WAIT, OFF)],
-            id="unsettled, whatever the word: one clock",
+            id="all unsettled words share a grace period",
         ),
         pytest.param(
             GRACE,
             [(0, OK, ON), (60, NEW_WORD, ON), (180, NEW_WORD, OFF), (240, OK, ON)],
-            id="a word that nobody knows never counts as registered",
+            id="an unknown status never counts as registered",
         ),
         pytest.param(
             GRACE,
             [(0, OK, ON), (60, FAULT, ON), (120, OK, ON)],
-            id="a hiccup",
+            id="a short fault",
         ),
         pytest.param(
             GRACE,
@@ -86,7 +86,7 @@ def shown(tracker: LineTracker, now: float) -> str:
                 (120, BUSY, ON),
                 (180, BROKEN, UNAVAILABLE),
             ],
-            id="faults of all kinds: one clock",
+            id="all faults share a grace period",
         ),
         pytest.param(
             GRACE,
@@ -97,7 +97,7 @@ def shown(tracker: LineTracker, now: float) -> str:
                 (179, PROGRESS, ON),
                 (180, None, OFF),
             ],
-            id="unsettled and faults: one clock, the latest answer decides",
+            id="unsettled and faults share a grace period, the latest decides",
         ),
         pytest.param(
             GRACE,
@@ -109,7 +109,7 @@ def shown(tracker: LineTracker, now: float) -> str:
                 (359, None, UNKNOWN),
                 (360, None, OFF),
             ],
-            id="under way after a long silence: a grace period of its own",
+            id="in progress after a long outage has a grace period",
         ),
         pytest.param(
             GRACE,
@@ -124,7 +124,7 @@ def shown(tracker: LineTracker, now: float) -> str:
                 (480, FAULT, UNKNOWN),
                 (540, FAULT, UNAVAILABLE),
             ],
-            id="unsettled for long, then silent, then unsettled: never on",
+            id="long unsettled, then a fault, then unsettled is never on",
         ),
         pytest.param(
             GRACE,
@@ -134,7 +134,7 @@ def shown(tracker: LineTracker, now: float) -> str:
                 (180, FAULT, OFF),
                 (300, None, UNAVAILABLE),
             ],
-            id="silent in the very moment in which the grace period ends",
+            id="a fault at the moment at which the grace period ends",
         ),
         pytest.param(
             GRACE,
@@ -145,12 +145,12 @@ def shown(tracker: LineTracker, now: float) -> str:
                 (239, PROGRESS, UNKNOWN),
                 (240, PROGRESS, OFF),
             ],
-            id="under way after a permanent error was fixed",
+            id="in progress after a permanent error was fixed",
         ),
         pytest.param(
             GRACE,
             [(0, FAIL, OFF), (60, PROGRESS, OFF), (120, FAULT, OFF), (180, OK, ON)],
-            id="a line that is down stays down while it is not certain",
+            id="a line that is down stays down during a grace period",
         ),
         pytest.param(
             GRACE,
@@ -160,17 +160,17 @@ def shown(tracker: LineTracker, now: float) -> str:
                 (180, FAULT, UNAVAILABLE),
                 (240, OK, ON),
             ],
-            id="down, then silent",
+            id="down, then a fault",
         ),
         pytest.param(
             GRACE,
             [(0, OK, ON), (60, REVOKED, UNAVAILABLE), (120, OK, ON)],
-            id="what somebody has to mend shows at once",
+            id="a permanent error takes effect at once",
         ),
         pytest.param(
             GRACE,
             [(0, OK, ON), (60, REVOKED, UNAVAILABLE), (120, FAULT, UNAVAILABLE)],
-            id="a passing fault brings nothing back",
+            id="a transient error restores nothing",
         ),
         pytest.param(
             GRACE,
@@ -191,7 +191,7 @@ def shown(tracker: LineTracker, now: float) -> str:
                 (180, FAULT, ON),
                 (299, None, ON),
             ],
-            id="each certain answer ends the grace period",
+            id="each settled answer ends the grace period",
         ),
         pytest.param(
             0,
@@ -201,9 +201,11 @@ def shown(tracker: LineTracker, now: float) -> str:
                 (120, OK, ON),
                 (180, FAULT, UNAVAILABLE),
             ],
-            id="no grace period, nothing bridged",
+            id="without a grace period",
         ),
-        pytest.param(0, [(0, PROGRESS, OFF)], id="no grace period at the beginning"),
+        pytest.param(
+            0, [(0, PROGRESS, OFF)], id="without a grace period, at the beginning"
+        ),
         pytest.param(
             3600,
             [(0, OK, ON), (60, FAULT, ON), (3659, None, ON), (3660, None, UNAVAILABLE)],

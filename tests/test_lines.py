@@ -54,13 +54,15 @@ def ids(roster: Roster) -> list[int]:
         ),
         pytest.param(
             [(0, [], True), (1800, [], True), (9000, [], True)],
-            id="an empty list proves nothing",
+            id="an empty list removes no line",
         ),
         pytest.param(
             [(0, [1], True), (1800, [], True), (1801, [1], False)],
-            id="nor does it speak for a line",
+            id="an empty list does not list a line",
         ),
-        pytest.param([(0, [1], True), (9000, FAIL, True)], id="one list is not enough"),
+        pytest.param(
+            [(0, [1], True), (9000, FAIL, True)], id="one list is not sufficient"
+        ),
     ],
 )
 def test_when_a_line_is_removed(

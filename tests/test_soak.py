@@ -61,7 +61,7 @@ def test_permanent_errors_take_effect_at_once() -> None:
     answers = record(*((float(at), "success") for at in range(0, 60, 15)))
     shown = Shown(1, "unavailable", 50, 55)
     assert wrong(shown, answers, GRACE, INTERVAL)
-    answers.lasting.append((46, 52))
+    answers.permanent.append((46, 52))
     assert wrong(shown, answers, GRACE, INTERVAL) is None
 
 

@@ -10,6 +10,7 @@ from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 
+from .bitrix24 import Bitrix24Error
 from .const import CONF_REG_IDS, CONF_WEBHOOK
 from .coordinator import Bitrix24SipConfigEntry, Bitrix24SipCoordinator
 from .devices import reg_id_of
@@ -61,7 +62,7 @@ def _portal(coordinator: Bitrix24SipCoordinator) -> dict[str, Any]:
     data = coordinator.data
     return {
         "scheme": client.webhook.base.partition(":")[0],
-        "error": data.error and {"reason": data.error.reason, "code": data.error.code},
+        "error": _error(data.error),
         "connector": data.connector and asdict(data.connector),
         "last_poll": asdict(monitor.last_poll),
         "next_poll_after_seconds": monitor.next_poll_in,
@@ -107,8 +108,14 @@ def _line(
         and reg_id in coordinator.monitor.roster.listed,
         "connected": state.connected,
         "default_outgoing": reg_id == coordinator.data.default_outgoing,
+        "error": _error(coordinator.monitor.roster.errors([reg_id]).get(reg_id)),
         "registration": async_redact_data(registration, _REDACTED),
     }
+
+
+def _error(error: Bitrix24Error | None) -> dict[str, str] | None:
+    """Return the error of a poll or of a line, as plain data."""
+    return {"reason": error.reason, "code": error.code} if error else None
 
 
 def shape(value: Any) -> Any:

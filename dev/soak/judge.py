@@ -41,7 +41,7 @@ class Record:
 
     answers: dict[int, list[Answer]] = field(default_factory=dict)
     # From, to: a permanent error takes effect at once.
-    lasting: list[tuple[float, float]] = field(default_factory=list)
+    permanent: list[tuple[float, float]] = field(default_factory=list)
     # From, to: the entry was being reloaded. Nothing is known from before that.
     reloads: list[tuple[float, float]] = field(default_factory=list)
 
@@ -56,9 +56,9 @@ class Record:
             begin <= at + LATE and end >= since - LATE for begin, end in self.reloads
         )
 
-    def stood_lasting(self, at: float, back: float) -> bool:
+    def had_permanent_error(self, at: float, back: float) -> bool:
         """Return whether there was a permanent error at a time, or shortly before."""
-        return any(begin <= at and end >= at - back for begin, end in self.lasting)
+        return any(begin <= at and end >= at - back for begin, end in self.permanent)
 
 
 def wrong(shown: Shown, record: Record, grace: float, interval: float) -> str | None:
@@ -93,7 +93,7 @@ def _wrong_at(
             silent_since = settled[-1].at if settled else shown.at - grace
             if (
                 shown.at - silent_since >= grace - LATE
-                or record.stood_lasting(shown.at, interval)
+                or record.had_permanent_error(shown.at, interval)
                 or record.reloaded(silent_since, shown.at)
                 or not known
             ):
@@ -108,7 +108,7 @@ def _wrong_at(
                 not settled
                 or shown.at - since >= grace - LATE
                 or record.reloaded(since, shown.at)
-                or record.stood_lasting(shown.at, 1e9)
+                or record.had_permanent_error(shown.at, 1e9)
             ):
                 return None
             return "unknown, though the portal's answers were settled"

@@ -223,7 +223,7 @@ class Soak:
         await asyncio.sleep(self._random.choice((1.0, 3.0, 6.0, GRACE * 1.4)))
         handle.clear()
         if MATRIX[slug].poll == AT_ONCE:
-            self._portal.record.lasting.append((began, time.time()))
+            self._portal.record.permanent.append((began, time.time()))
 
     async def _exception(self, hass: HomeAssistant) -> None:
         """Let polls raise an unexpected exception, for a while."""
