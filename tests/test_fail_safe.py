@@ -136,6 +136,14 @@ async def test_a_listener_of_the_state_fails(
     assert len(errors(caplog)) == 2
 
 
+@pytest.mark.parametrize(
+    ("method", "polls", "logs"),
+    [
+        # The exception itself cannot be recorded: the grace period has to end.
+        ("grace.LineTracker.record", 6, 2),
+        ("lines.Roster.show", 1, 1),
+    ],
+)
 async def test_an_unexpected_exception_after_the_answer(
     hass: HomeAssistant,
     portal: Portal,
@@ -143,45 +151,25 @@ async def test_an_unexpected_exception_after_the_answer(
     wait: Poll,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
+    method: str,
+    polls: int,
+    logs: int,
 ) -> None:
-    """No line stays on, even if the failure itself cannot be recorded."""
+    """No line stays on, and the portal is not shown as connected."""
     caplog.clear()
 
     def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError("no")
 
     with monkeypatch.context() as patch:
-        patch.setattr("custom_components.bitrix24_sip.grace.LineTracker.record", fail)
-        for _ in range(6):
+        patch.setattr(f"custom_components.bitrix24_sip.{method}", fail)
+        for _ in range(polls - 1):
             await wait(31)
-        assert state_of(hass, REGISTRATION) == STATE_UNAVAILABLE
-        assert portal_entity(hass, entry, "portal") == "off"
-        assert len(errors(caplog)) == 2, "the fault, and that it could not be recorded"
-    await wait(31)
-    assert state_of(hass, REGISTRATION) == "on"
-
-
-async def test_an_unexpected_exception_after_a_successful_poll(
-    hass: HomeAssistant,
-    portal: Portal,
-    entry: MockConfigEntry,
-    wait: Poll,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """Lines are unavailable at once, and the portal is not shown as connected."""
-    caplog.clear()
-
-    def fail(*_: Any, **__: Any) -> None:
-        raise RuntimeError("no")
-
-    with monkeypatch.context() as patch:
-        patch.setattr("custom_components.bitrix24_sip.lines.Roster.show", fail)
         for _ in range(3):
             await wait(31)
             assert state_of(hass, REGISTRATION) == STATE_UNAVAILABLE
             assert portal_entity(hass, entry, "portal") == "off"
-        assert len(errors(caplog)) == 1
+        assert len(errors(caplog)) == logs
     await wait(31)
     assert state_of(hass, REGISTRATION) == "on"
     assert portal_entity(hass, entry, "portal") == "on"

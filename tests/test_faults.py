@@ -108,6 +108,8 @@ async def test_poll(
     assert_quiet(caplog)
     await wait(121)
     assert state_of(hass, REGISTRATION) == STATE_UNAVAILABLE
+    for key in ("lines", "registered_lines"):
+        assert portal_entity(hass, entry, key) == STATE_UNAVAILABLE
     fault.clear()
     if row.poll != REAUTH:
         await wait(3601)

@@ -8,7 +8,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.bitrix24_sip.const import DOMAIN
 from dev.portal import Portal
 from dev.portal.faults import FAULTS, ErrorReply
-from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
@@ -45,17 +45,6 @@ async def test_a_portal_that_is_down_at_the_start(
     await wait(10)
     assert entry.state is ConfigEntryState.LOADED
     assert state_of(hass, REGISTRATION) == "on"
-
-
-async def test_a_revoked_webhook_at_the_start(
-    hass: HomeAssistant, portal: Portal, set_up: SetUp
-) -> None:
-    """Setup starts reauthentication."""
-    portal.revoke()
-    entry = await set_up(portal)
-    assert entry.state is ConfigEntryState.SETUP_ERROR
-    [flow] = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
-    assert flow["context"]["source"] == SOURCE_REAUTH
 
 
 async def test_unload_and_reload(

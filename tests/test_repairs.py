@@ -1,7 +1,8 @@
 """Repair issues: created with their cause, once, and deleted with it."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from typing import Any
 from unittest.mock import patch
 
 from freezegun.api import FrozenDateTimeFactory
@@ -22,6 +23,9 @@ from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
 
 from .conftest import Poll, SetUp, state_of
+
+type Json = dict[str, Any]
+type FixFlow = tuple[Json, Callable[[], Awaitable[Json]]]
 
 NEW_HOST = "acme-new.bitrix24.test"
 
@@ -188,29 +192,41 @@ async def test_unknown_connector(
     assert issues(hass) == {}
 
 
-async def test_fix_flow_of_a_moved_portal(
+@pytest.fixture
+async def fix_flow(
     hass: HomeAssistant,
     portal: Portal,
     entry: MockConfigEntry,
     wait: Poll,
     hass_client: ClientSessionGenerator,
-) -> None:
-    """The fix flow names the new host and starts reconfiguration."""
+) -> FixFlow:
+    """Start the fix flow of a moved portal; return its form, and how to submit it."""
     assert await async_setup_component(hass, "repairs", {})
     portal.moved_to = f"https://{NEW_HOST}"
     await wait(61)
-    issue = issues(hass)["portal_moved"]
     client = await hass_client()
     flows = "/api/repairs/issues/fix"
-    response = await client.post(
-        flows, json={"handler": DOMAIN, "issue_id": issue.issue_id}
-    )
+    issue_id = issues(hass)["portal_moved"].issue_id
+    response = await client.post(flows, json={"handler": DOMAIN, "issue_id": issue_id})
     assert response.status == HTTPStatus.OK
     form = await response.json()
+
+    async def submit() -> Json:
+        response = await client.post(f"{flows}/{form['flow_id']}", json={})
+        result: Json = await response.json()
+        return result
+
+    return form, submit
+
+
+async def test_fix_flow_of_a_moved_portal(
+    hass: HomeAssistant, portal: Portal, wait: Poll, fix_flow: FixFlow
+) -> None:
+    """The fix flow names the new host and starts reconfiguration."""
+    form, submit = fix_flow
     assert form["step_id"] == "confirm"
     assert form["description_placeholders"]["new_host"] == NEW_HOST
-    response = await client.post(f"{flows}/{form['flow_id']}", json={})
-    result = await response.json()
+    result = await submit()
     assert result["type"] == "abort"
     assert result["reason"] == "reconfigure"
     [flow] = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
@@ -256,29 +272,15 @@ async def test_a_revoked_webhook_replaces_an_issue(
     assert [key for key in issues if key[0] == DOMAIN] == []
 
 
-async def test_an_unexpected_exception(
-    hass: HomeAssistant,
-    portal: Portal,
-    entry: MockConfigEntry,
-    wait: Poll,
-    hass_client: ClientSessionGenerator,
-) -> None:
+async def test_an_unexpected_exception(hass: HomeAssistant, fix_flow: FixFlow) -> None:
     """The dialog shows an error and can be repeated."""
-    assert await async_setup_component(hass, "repairs", {})
-    portal.moved_to = f"https://{NEW_HOST}"
-    await wait(31)
-    client = await hass_client()
-    issue_id = f"{entry.entry_id}_portal_moved"
-    begin = {"handler": DOMAIN, "issue_id": issue_id}
-    answer = await client.post("/api/repairs/issues/fix", json=begin)
-    flow_id = (await answer.json())["flow_id"]
-    path = f"/api/repairs/issues/fix/{flow_id}"
+    _, submit = fix_flow
     with patch.object(
         hass.config_entries.flow, "async_init", side_effect=RuntimeError("no")
     ):
-        form = await (await client.post(path, json={})).json()
+        form = await submit()
     assert form["type"] == "form"
     assert form["errors"] == {"base": "unknown"}
-    end = await (await client.post(path, json={})).json()
+    end = await submit()
     assert end["type"] == "abort"
     assert end["reason"] == "reconfigure"

@@ -8,7 +8,6 @@ import shutil
 from typing import Any
 from zipfile import ZipFile
 
-from PIL import Image
 import pytest
 
 from dev.checks.__main__ import validate
@@ -94,7 +93,7 @@ def write(file: str, text: str) -> Break:
 
 
 def append(file: str, text: str) -> Break:
-    """Write a text to a file's end."""
+    """Append a text to a file."""
 
     def change(root: Path) -> None:
         path = root / file
@@ -129,13 +128,6 @@ def delete(file: str) -> Break:
     return lambda root: (root / file).unlink()
 
 
-def margin(image: Image.Image) -> Image.Image:
-    """Return an image of the same size with an empty margin."""
-    canvas = Image.new("RGBA", image.size)
-    canvas.paste(image.resize((200, 200)), (28, 28))
-    return canvas
-
-
 STATUS = ("entity", "sensor", "status")
 
 BROKEN: dict[str, tuple[Break, str, str]] = {
@@ -148,7 +140,6 @@ BROKEN: dict[str, tuple[Break, str, str]] = {
         MANIFEST,
         "twice in one object: domain",
     ),
-    # translations
     # icons.json
     "icon_unknown": (
         set_json(ICONS, *STATUS, "default", to="mdi:phon"),
@@ -178,9 +169,6 @@ BROKEN: dict[str, tuple[Break, str, str]] = {
         ICONS,
         "entity.sensor.status has no state fine",
     ),
-    # services.yaml
-    # brand
-    # quality_scale.yaml
     # hacs.json and what is around it
     "hacs_key": (set_json("hacs.json", "domains", to=[]), "hacs.json", "domains"),
     "hacs_name": (
@@ -258,7 +246,7 @@ BROKEN: dict[str, tuple[Break, str, str]] = {
     "changelog_empty": (
         append("CHANGELOG.md", "\n## [0.9.0] - 2026-01-01\n\n[0.9.0]: https://x.y\n"),
         "CHANGELOG.md",
-        "nothing is told of 0.9.0",
+        "the section of 0.9.0 is empty",
     ),
     "address": (
         append("SECURITY.md", "\nhttps://github.com/somebody/ha-bitrix24-sip\n"),

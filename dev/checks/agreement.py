@@ -127,7 +127,7 @@ def _changelog(project: Project, version: str) -> Iterator[Finding]:
         if not waits and not re.fullmatch(r"\d{4}-\d\d-\d\d", date or ""):
             yield Finding(name, f"{told} has no date", "## [VERSION] - YYYY-MM-DD")
         if not section(project, told):
-            yield Finding(name, f"nothing is told of {told}", "tell it")
+            yield Finding(name, f"the section of {told} is empty", "describe it")
 
 
 def _addresses(project: Project, manifest: dict[str, Any]) -> Iterator[Finding]:
