@@ -32,6 +32,14 @@ from .conftest import MAIN, SALES, SUPPORT, SetUp, make_entry, state_of
 REGISTRATION = "binary_sensor.main_line_registration"
 
 
+OPTIONS: dict[str, Any] = {
+    CONF_SCAN_INTERVAL: "30 s",
+    CONF_GRACE_PERIOD: "2 min",
+    CONF_FIND_LINES: True,
+    CONF_REG_IDS: "",
+}
+
+
 def user_input(webhook: str, *, verify_ssl: bool = True) -> dict[str, Any]:
     """Return the input of the first form."""
     return {CONF_WEBHOOK: webhook, "advanced": {CONF_VERIFY_SSL: verify_ssl}}
@@ -136,27 +144,23 @@ async def test_not_a_webhook(
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
 
-async def test_owner_was_dismissed(hass: HomeAssistant, portal: Portal) -> None:
-    """A webhook whose owner was dismissed is refused."""
-    portal.owner_active = False
-    form = await submit(hass, await begin(hass), user_input(portal.webhook))
-    assert form["errors"] == {CONF_WEBHOOK: "invalid_webhook"}
-
-
-async def test_empty_profile(hass: HomeAssistant, portal: Portal) -> None:
-    """An empty profile, as for a dismissed owner, is refused."""
-    portal.empty_profile = True
-    form = await submit(hass, await begin(hass), user_input(portal.webhook))
-    assert form["errors"] == {CONF_WEBHOOK: "invalid_webhook"}
-
-
-async def test_a_command_of_the_validation_fails(
-    hass: HomeAssistant, portal: Portal
+@pytest.mark.parametrize(
+    ("switch", "value", "error"),
+    [
+        ("owner_active", False, "invalid_webhook"),
+        # A portal may answer for a dismissed owner with an empty profile.
+        ("empty_profile", True, "invalid_webhook"),
+        # The list of scopes does not show that the permission is missing.
+        ("permitted", False, "missing_permission"),
+    ],
+)
+async def test_insufficient_webhook(
+    hass: HomeAssistant, portal: Portal, switch: str, value: bool, error: str
 ) -> None:
-    """A missing permission is found even if the list of scopes has telephony."""
-    portal.permitted = False
+    """A webhook without an owner or a permission is refused."""
+    setattr(portal, switch, value)
     form = await submit(hass, await begin(hass), user_input(portal.webhook))
-    assert form["errors"] == {CONF_WEBHOOK: "missing_permission"}
+    assert form["errors"] == {CONF_WEBHOOK: error}
 
 
 async def test_same_portal_twice(
@@ -351,6 +355,18 @@ async def test_options(
     }
 
 
+async def change_options(
+    hass: HomeAssistant, entry: MockConfigEntry, **entered: Any
+) -> Any:
+    """Submit the form of the options; return what follows."""
+    form = await hass.config_entries.options.async_init(entry.entry_id)
+    result = await hass.config_entries.options.async_configure(
+        form["flow_id"], OPTIONS | entered
+    )
+    await hass.async_block_till_done(wait_background_tasks=True)
+    return result
+
+
 def suggested(form: Any) -> dict[str, Any]:
     """Return the suggested values of a form's fields."""
     return {
@@ -367,15 +383,13 @@ async def test_invalid_intervals(
     hass: HomeAssistant, entry: MockConfigEntry, interval: str
 ) -> None:
     """Invalid, too short and too long intervals are refused; other input stays."""
-    form = await hass.config_entries.options.async_init(entry.entry_id)
     entered = {
         CONF_SCAN_INTERVAL: interval,
         CONF_GRACE_PERIOD: "3601",
         CONF_FIND_LINES: False,
         CONF_REG_IDS: str(MAIN),
     }
-    configure = hass.config_entries.options.async_configure
-    form = await configure(form["flow_id"], entered)
+    form = await change_options(hass, entry, **entered)
     assert form["errors"] == {
         CONF_SCAN_INTERVAL: "not_a_scan_interval",
         CONF_GRACE_PERIOD: "not_a_grace_period",
@@ -401,17 +415,9 @@ async def test_custom_durations(
     shown: tuple[str, str],
 ) -> None:
     """They are entered with or without a unit, and shown with the largest unit."""
-    form = await hass.config_entries.options.async_init(entry.entry_id)
-    result = await hass.config_entries.options.async_configure(
-        form["flow_id"],
-        {
-            CONF_SCAN_INTERVAL: interval,
-            CONF_GRACE_PERIOD: grace,
-            CONF_FIND_LINES: True,
-            CONF_REG_IDS: "",
-        },
+    result = await change_options(
+        hass, entry, scan_interval=interval, grace_period=grace
     )
-    await hass.async_block_till_done(wait_background_tasks=True)
     stored = result["data"]
     assert (stored[CONF_SCAN_INTERVAL], stored[CONF_GRACE_PERIOD]) == seconds
     fields = suggested(await hass.config_entries.options.async_init(entry.entry_id))
@@ -452,16 +458,7 @@ async def test_reg_ids_that_are_pasted_together(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, pasted: str
 ) -> None:
     """They are split at commas, semicolons and white space."""
-    form = await hass.config_entries.options.async_init(entry.entry_id)
-    result = await hass.config_entries.options.async_configure(
-        form["flow_id"],
-        {
-            CONF_SCAN_INTERVAL: "30",
-            CONF_GRACE_PERIOD: "0",
-            CONF_FIND_LINES: False,
-            CONF_REG_IDS: pasted,
-        },
-    )
+    result = await change_options(hass, entry, find_lines=False, reg_ids=pasted)
     assert result["type"] is FlowResultType.CREATE_ENTRY
     expected = [r for r in (MAIN, SALES, SUPPORT) if str(r) in pasted]
     assert result["data"][CONF_REG_IDS] == expected
@@ -476,15 +473,8 @@ async def test_options_while_the_portal_is_down(
     """Existing REG_IDs are not checked again, so other options can change."""
     entry = await set_up(portal, reg_ids=[MAIN])
     portal.revoke()
-    form = await hass.config_entries.options.async_init(entry.entry_id)
-    result = await hass.config_entries.options.async_configure(
-        form["flow_id"],
-        {
-            CONF_SCAN_INTERVAL: "120",
-            CONF_GRACE_PERIOD: "60",
-            CONF_FIND_LINES: False,
-            CONF_REG_IDS: str(MAIN),
-        },
+    result = await change_options(
+        hass, entry, scan_interval="60", find_lines=False, reg_ids=str(MAIN)
     )
     assert result["type"] is FlowResultType.CREATE_ENTRY
 
@@ -643,12 +633,7 @@ async def test_an_unexpected_exception(
         configure = hass.config_entries.options.async_configure
         form = await hass.config_entries.options.async_init(entry.entry_id)
         flow_id = form["flow_id"]
-        entered = {
-            CONF_SCAN_INTERVAL: "60",
-            CONF_GRACE_PERIOD: "60",
-            CONF_FIND_LINES: True,
-            CONF_REG_IDS: str(MAIN),
-        }
+        entered = OPTIONS | {CONF_REG_IDS: str(MAIN)}
 
     caplog.clear()
     for text, told in (("it broke", True), (f"no {portal.webhook}", False)):
