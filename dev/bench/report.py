@@ -436,7 +436,7 @@ promise."""
 _METHOD = """\
 ## Method
 
-- **Portal**: the tests' simulated portal (`dev/portal/server.py`), on loopback, in a process \
+- **Portal**: the simulated portal (`dev/portal`), on loopback, in a process \
 of its own; its answers have the size and shape of real ones.
 - **Processor time** is `time.process_time` of the measuring process, all its threads \
 included; medians of 25 samples, all variants in turn within each repetition. A sample \
