@@ -35,7 +35,7 @@ async def automate(hass: HomeAssistant, trigger: str, *read: str) -> list[Any]:
     automation = {
         "triggers": {"trigger": "state", "entity_id": trigger},
         "actions": {
-            "event": "told",
+            "event": "read",
             "event_data": {
                 "read": [f"{{{{ states('{entity}') }}}}" for entity in read]
             },
@@ -43,7 +43,7 @@ async def automate(hass: HomeAssistant, trigger: str, *read: str) -> list[Any]:
     }
     assert await async_setup_component(hass, "automation", {"automation": automation})
     await hass.async_block_till_done()
-    return async_capture_events(hass, "told")
+    return async_capture_events(hass, "read")
 
 
 @pytest.mark.parametrize("trigger", [REGISTRATION, EVENT, DETAILS["status"]])
@@ -64,13 +64,13 @@ async def test_the_reason_is_written_first(
             registry.async_update_entity(entity, new_entity_id=f"{entity}_2")
         await hass.async_block_till_done()
         code, message = f"{code}_2", f"{message}_2"
-    told = await automate(hass, trigger, code, message)
+    events = await automate(hass, trigger, code, message)
     portal.lines[MAIN].drop(403, "Forbidden")
     await poll()
-    assert [event.data["read"] for event in told] == [[403, "Forbidden"]]
+    assert [event.data["read"] for event in events] == [[403, "Forbidden"]]
     portal.lines[MAIN].recover()
     await poll()
-    assert [event.data["read"] for event in told[1:]] == [[200, ""]]
+    assert [event.data["read"] for event in events[1:]] == [[200, ""]]
 
 
 def portal_entity_id(
@@ -95,11 +95,13 @@ async def test_the_event_fires_last(
         portal_entity_id(hass, entry, "sensor", "failed_lines"),
         portal_entity_id(hass, entry, "binary_sensor", "lines"),
     )
-    told = await automate(hass, EVENT, *read)
+    events = await automate(hass, EVENT, *read)
     portal.lines[MAIN].drop()
     portal.lines[SALES].drop()
     await poll()
-    assert [event.data["read"] for event in told] == [["error", "off", "off", 2, "on"]]
+    assert [event.data["read"] for event in events] == [
+        ["error", "off", "off", 2, "on"]
+    ]
 
 
 @pytest.mark.parametrize(
@@ -120,11 +122,11 @@ async def test_the_portal_is_written_after_its_lines(
 ) -> None:
     """An automation of the portal's sensors reads current states of its lines."""
     read = (REGISTRATION, OTHER_REGISTRATION, DETAILS["message"])
-    told = await automate(hass, portal_entity_id(hass, entry, platform, key), *read)
+    events = await automate(hass, portal_entity_id(hass, entry, platform, key), *read)
     portal.lines[MAIN].drop(403, "Forbidden")
     portal.lines[SALES].drop()
     await poll()
-    assert [event.data["read"] for event in told] == [["off", "off", "Forbidden"]]
+    assert [event.data["read"] for event in events] == [["off", "off", "Forbidden"]]
 
 
 @pytest.mark.parametrize("trigger", [REGISTRATION, DETAILS["status"]])
@@ -139,7 +141,7 @@ async def test_a_line_that_is_down_during_setup(
     portal.lines[MAIN].drop(403, "Forbidden")
     await poll()
     assert await hass.config_entries.async_unload(entry.entry_id)
-    told = await automate(hass, trigger, DETAILS["code"], DETAILS["message"])
+    events = await automate(hass, trigger, DETAILS["code"], DETAILS["message"])
     assert await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
-    assert [event.data["read"] for event in told] == [[403, "Forbidden"]]
+    assert [event.data["read"] for event in events] == [[403, "Forbidden"]]

@@ -57,7 +57,7 @@ def kind_of(document: Any) -> str:
     ):
         if key in document:
             return kind
-    raise AssertionError(f"nobody tests this: {document}")
+    raise AssertionError(f"there is no test for: {document}")
 
 
 def of_kind(*kinds: str) -> pytest.MarkDecorator:
@@ -114,7 +114,7 @@ async def office(
 
 
 @pytest.fixture
-def told(hass: HomeAssistant) -> list[ServiceCall]:
+def notifications(hass: HomeAssistant) -> list[ServiceCall]:
     """Provide the notifications that were sent."""
     return async_mock_service(hass, "notify", "persistent_notification")
 
@@ -131,7 +131,7 @@ async def test_automations(
     hass: HomeAssistant,
     portal: Portal,
     office: MockConfigEntry,
-    told: list[ServiceCall],
+    notifications: list[ServiceCall],
     wait: Poll,
     caplog: pytest.LogCaptureFixture,
     document: dict[str, Any],
@@ -163,7 +163,7 @@ async def test_automations(
     await minutes(3)
     portal.fault(FAULTS["nginx_502"])
     await minutes(20)
-    heard += [f"{call.data['title']} {call.data['message']}" for call in told]
+    heard += [f"{call.data['title']} {call.data['message']}" for call in notifications]
     assert heard
     for text in heard:
         assert re.search(r"Main line|Sales|lines|Bitrix24|линия", text), text
@@ -179,7 +179,7 @@ async def test_scripts(
     hass: HomeAssistant,
     portal: Portal,
     office: MockConfigEntry,
-    told: list[ServiceCall],
+    notifications: list[ServiceCall],
     wait: Poll,
     document: dict[str, Any],
 ) -> None:
@@ -188,7 +188,7 @@ async def test_scripts(
     portal.lines[MAIN].drop(403, "Forbidden")
     await wait(60)
     await hass.services.async_call("script", "copied", blocking=True)
-    (call,) = told
+    (call,) = notifications
     assert re.search("Main line: (error|1 outages)", call.data["message"])
     assert re.search("Sales: (success|0 outages)", call.data["message"])
 

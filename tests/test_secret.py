@@ -57,7 +57,7 @@ async def test_secret_is_nowhere(
     for component in ("diagnostics", "system_health"):
         assert await async_setup_component(hass, component, {})
     fault = portal.fault(FAULTS.get(slug) or ECHOES[slug])
-    told: list[object] = []
+    shown: list[object] = []
     flow = await hass.config_entries.flow.async_init(
         DOMAIN, context={"source": SOURCE_USER}
     )
@@ -65,21 +65,21 @@ async def test_secret_is_nowhere(
     form = await hass.config_entries.flow.async_configure(flow["flow_id"], entered)
     assert form["errors"]
     assert form["data_schema"]
-    told += [form["errors"], form["description_placeholders"]]
-    told += [
+    shown += [form["errors"], form["description_placeholders"]]
+    shown += [
         str(marker.default())
         for marker in form["data_schema"].schema
         if callable(marker.default)
     ]
     hass.config_entries.flow.async_abort(flow["flow_id"])
     failing = await set_up(portal)
-    told += [failing.reason, failing.title]
+    shown += [failing.reason, failing.title]
     await hass.config_entries.async_remove(failing.entry_id)
     fault.clear()
     entry = await set_up(portal)
     portal.fault(FAULTS.get(slug) or ECHOES[slug])
     await poll(3)
-    told += [
+    shown += [
         repr(entry.runtime_data.last_exception),
         str(entry.runtime_data.last_exception),
     ]
@@ -91,14 +91,14 @@ async def test_secret_is_nowhere(
             blocking=True,
             return_response=True,
         )
-    told += [
+    shown += [
         repr(caught.value),
         str(caught.value),
         caught.value.translation_placeholders,
     ]
-    told += await everything_shown(hass, entry, hass_client)
-    told += [await get_system_health_info(hass, DOMAIN)]
-    text = "\n".join([caplog.text, *(str(t) for t in told)])
+    shown += await everything_shown(hass, entry, hass_client)
+    shown += [await get_system_health_info(hass, DOMAIN)]
+    text = "\n".join([caplog.text, *(str(t) for t in shown)])
     assert portal.host in text, "or the look finds nothing at all"
     assert not Webhook.parse(portal.webhook).leaks_into(text)
 

@@ -78,7 +78,7 @@ class Project:
             if isinstance(data, dict):
                 return data
             wrong = "not a JSON object"
-        raise UnreadableError(Finding(self.name(path), wrong, "mend it"))
+        raise UnreadableError(Finding(self.name(path), wrong, "fix it"))
 
     def yaml(self, path: Path) -> dict[str, Any]:
         """Return a YAML file's mapping, or raise UnreadableError."""
@@ -87,7 +87,7 @@ class Project:
             return dict(load_yaml_dict(path))
         except HomeAssistantError as error:
             raise UnreadableError(
-                Finding(self.name(path), f"not valid YAML ({error})", "mend it")
+                Finding(self.name(path), f"not valid YAML ({error})", "fix it")
             ) from None
 
     def fits(

@@ -186,10 +186,10 @@ async def hear_of_failure(visit: Visit) -> None:
     """Receive the blueprint's notification that a line is down."""
     await visit.go(f"/{URL_PATH}")
     await visit.page.get_by_role("button", name="Notifications").click()
-    told = visit.page.locator("notification-drawer notification-item")
-    told = told.filter(has_text="Sales is down")
-    await expect(told).to_contain_text("403 Forbidden", timeout=2 * TIMEOUT)
-    await visit.frontend.picture("notification", visit.page, told, margin=16)
+    notification = visit.page.locator("notification-drawer notification-item")
+    notification = notification.filter(has_text="Sales is down")
+    await expect(notification).to_contain_text("403 Forbidden", timeout=2 * TIMEOUT)
+    await visit.frontend.picture("notification", visit.page, notification, margin=16)
     visit.portal.lines[SALES].recover()
     await visit.go(f"/{URL_PATH}")
     tile = visit.page.locator("hui-tile-card").filter(has_text="Sales")
@@ -199,9 +199,9 @@ async def hear_of_failure(visit: Visit) -> None:
 async def hear_of_recovery(visit: Visit) -> None:
     """Receive the notification that the line is back, with its downtime."""
     await visit.page.get_by_role("button", name="Notifications").click()
-    told = visit.page.locator("notification-drawer notification-item")
-    told = told.filter(has_text="Sales is back")
-    await expect(told).to_contain_text("It was down for", timeout=2 * TIMEOUT)
+    notification = visit.page.locator("notification-drawer notification-item")
+    notification = notification.filter(has_text="Sales is back")
+    await expect(notification).to_contain_text("It was down for", timeout=2 * TIMEOUT)
 
 
 async def revoked_webhook(visit: Visit) -> None:

@@ -128,5 +128,5 @@ class Visit:
 
     def must_not_leak(self, text: str, where: str) -> None:
         """Fail if a text contains a part of a webhook's secret."""
-        told = any(webhook.leaks_into(text) for webhook in self.secrets)
-        assert not told, f"the webhook's secret is in {where}"
+        leaks = any(webhook.leaks_into(text) for webhook in self.secrets)
+        assert not leaks, f"the webhook's secret is in {where}"

@@ -130,7 +130,7 @@ def test_shows_the_host_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "leaks"),
     [
         ("nothing of it", False),
         (CODE, True),
@@ -140,9 +140,9 @@ def test_shows_the_host_only() -> None:
         ("012345", True),
     ],
 )
-def test_finds_a_leak(text: str, told: bool) -> None:
+def test_finds_a_leak(text: str, leaks: bool) -> None:
     """More than 4 characters of the secret in a text count as a leak."""
-    assert Webhook.parse(NORMAL).leaks_into(text) is told
+    assert Webhook.parse(NORMAL).leaks_into(text) is leaks
 
 
 def test_finds_a_leak_of_a_short_code() -> None:
