@@ -3,6 +3,8 @@
 The table stands in docs/how-it-works.md for readers as well.
 """
 
+import re
+
 import pytest
 
 from custom_components.bitrix24_sip.bitrix24 import SipLine, SipRegistration
@@ -23,15 +25,75 @@ OK = SipRegistration(1, "success", 200)
 FAIL = SipRegistration(1, "error", 403, "Forbidden")
 PROGRESS = SipRegistration(1, "in_progress")
 WAIT = SipRegistration(1, "wait")
-NEW_WORD = SipRegistration(1, "resting")
 FAULT = ConnectionFailed()
-SILENT = RegistrationNotFound("REG_ID_NOT_FOUND")
-BUSY = OperatingTimeExceeded("OPERATION_TIME_LIMIT", 60.0)
-BROKEN = ServerFault("HTTP 503")
-REVOKED = InvalidWebhook("INVALID_CREDENTIALS")
 
-# (seconds, the poll's answer or None for a look between polls, what is shown then)
-type Step = tuple[int, SipRegistration | Bitrix24Error | None, str]
+ANSWERS: dict[str, SipRegistration | Bitrix24Error] = {
+    "ok": OK,
+    "fail": FAIL,
+    "progress": PROGRESS,
+    "wait": WAIT,
+    "new_word": SipRegistration(1, "resting"),
+    "fault": FAULT,
+    "silent": RegistrationNotFound("REG_ID_NOT_FOUND"),
+    "busy": OperatingTimeExceeded("OPERATION_TIME_LIMIT", 60.0),
+    "broken": ServerFault("HTTP 503"),
+    "revoked": InvalidWebhook("INVALID_CREDENTIALS"),
+}
+
+# What it shows [a grace period other than GRACE]
+#     seconds, the poll's answer (- for a look between polls), what is shown then
+TABLE = """\
+settled
+    0 ok on, 60 fail off, 120 ok on
+a moment in progress
+    0 ok on, 60 progress on, 120 ok on
+in progress for too long, without a poll at that moment
+    0 ok on, 60 progress on, 179 - on, 180 - off
+all unsettled words share a grace period
+    0 ok on, 60 wait on, 120 progress on, 180 wait off
+an unknown status never counts as registered
+    0 ok on, 60 new_word on, 180 new_word off, 240 ok on
+a short fault
+    0 ok on, 60 fault on, 120 ok on
+a fault for too long
+    0 ok on, 60 fault on, 179 - on, 180 - unavailable
+all faults share a grace period
+    0 ok on, 60 silent on, 120 busy on, 180 broken unavailable
+unsettled and faults share a grace period, the latest decides
+    0 ok on, 60 progress on, 120 fault on, 179 progress on, 180 - off
+in progress after a long outage has a grace period
+    0 ok on, 60 fault on, 180 fault unavailable, 240 progress unknown,
+    359 - unknown, 360 - off
+long unsettled, then a fault, then unsettled is never on
+    0 ok on, 60 progress on, 180 progress off, 240 fault off, 359 - off,
+    360 - unavailable, 420 wait unknown, 480 fault unknown, 540 fault unavailable
+a fault at the moment at which the grace period ends
+    0 ok on, 60 progress on, 180 fault off, 300 - unavailable
+in progress after a permanent error was fixed
+    0 ok on, 60 revoked unavailable, 120 progress unknown, 239 progress unknown,
+    240 progress off
+a line that is down stays down during a grace period
+    0 fail off, 60 progress off, 120 fault off, 180 ok on
+down, then a fault
+    0 fail off, 60 fault off, 180 fault unavailable, 240 ok on
+a permanent error takes effect at once
+    0 ok on, 60 revoked unavailable, 120 ok on
+a transient error restores nothing
+    0 ok on, 60 revoked unavailable, 120 fault unavailable
+in progress from the beginning
+    0 progress unknown, 60 wait unknown, 120 wait off
+a fault from the beginning
+    0 fault unavailable, 60 ok on
+each settled answer ends the grace period
+    0 ok on, 60 fault on, 120 ok on, 180 fault on, 299 - on
+without a grace period [0]
+    0 ok on, 60 progress off, 120 ok on, 180 fault unavailable
+without a grace period, at the beginning [0]
+    0 progress off
+an hour [3600]
+    0 ok on, 60 fault on, 3659 - on, 3660 - unavailable
+"""
+ROWS = [row.partition("\n") for row in re.split(r"\n(?=\w)", TABLE)]
 
 
 def shown(tracker: LineTracker, now: float) -> str:
@@ -42,186 +104,16 @@ def shown(tracker: LineTracker, now: float) -> str:
     return {True: ON, False: OFF, None: UNKNOWN}[state.connected]
 
 
-@pytest.mark.parametrize(
-    ("grace", "steps"),
-    [
-        pytest.param(
-            GRACE, [(0, OK, ON), (60, FAIL, OFF), (120, OK, ON)], id="settled"
-        ),
-        pytest.param(
-            GRACE,
-            [(0, OK, ON), (60, PROGRESS, ON), (120, OK, ON)],
-            id="a moment in progress",
-        ),
-        pytest.param(
-            GRACE,
-            [(0, OK, ON), (60, PROGRESS, ON), (179, None, ON), (180, None, OFF)],
-            id="in progress for too long, without a poll at that moment",
-        ),
-        pytest.param(
-            GRACE,
-            [(0, OK, ON), (60, WAIT, ON), (120, PROGRESS, ON), (180, WAIT, OFF)],
-            id="all unsettled words share a grace period",
-        ),
-        pytest.param(
-            GRACE,
-            [(0, OK, ON), (60, NEW_WORD, ON), (180, NEW_WORD, OFF), (240, OK, ON)],
-            id="an unknown status never counts as registered",
-        ),
-        pytest.param(
-            GRACE,
-            [(0, OK, ON), (60, FAULT, ON), (120, OK, ON)],
-            id="a short fault",
-        ),
-        pytest.param(
-            GRACE,
-            [(0, OK, ON), (60, FAULT, ON), (179, None, ON), (180, None, UNAVAILABLE)],
-            id="a fault for too long",
-        ),
-        pytest.param(
-            GRACE,
-            [
-                (0, OK, ON),
-                (60, SILENT, ON),
-                (120, BUSY, ON),
-                (180, BROKEN, UNAVAILABLE),
-            ],
-            id="all faults share a grace period",
-        ),
-        pytest.param(
-            GRACE,
-            [
-                (0, OK, ON),
-                (60, PROGRESS, ON),
-                (120, FAULT, ON),
-                (179, PROGRESS, ON),
-                (180, None, OFF),
-            ],
-            id="unsettled and faults share a grace period, the latest decides",
-        ),
-        pytest.param(
-            GRACE,
-            [
-                (0, OK, ON),
-                (60, FAULT, ON),
-                (180, FAULT, UNAVAILABLE),
-                (240, PROGRESS, UNKNOWN),
-                (359, None, UNKNOWN),
-                (360, None, OFF),
-            ],
-            id="in progress after a long outage has a grace period",
-        ),
-        pytest.param(
-            GRACE,
-            [
-                (0, OK, ON),
-                (60, PROGRESS, ON),
-                (180, PROGRESS, OFF),
-                (240, FAULT, OFF),
-                (359, None, OFF),
-                (360, None, UNAVAILABLE),
-                (420, WAIT, UNKNOWN),
-                (480, FAULT, UNKNOWN),
-                (540, FAULT, UNAVAILABLE),
-            ],
-            id="long unsettled, then a fault, then unsettled is never on",
-        ),
-        pytest.param(
-            GRACE,
-            [
-                (0, OK, ON),
-                (60, PROGRESS, ON),
-                (180, FAULT, OFF),
-                (300, None, UNAVAILABLE),
-            ],
-            id="a fault at the moment at which the grace period ends",
-        ),
-        pytest.param(
-            GRACE,
-            [
-                (0, OK, ON),
-                (60, REVOKED, UNAVAILABLE),
-                (120, PROGRESS, UNKNOWN),
-                (239, PROGRESS, UNKNOWN),
-                (240, PROGRESS, OFF),
-            ],
-            id="in progress after a permanent error was fixed",
-        ),
-        pytest.param(
-            GRACE,
-            [(0, FAIL, OFF), (60, PROGRESS, OFF), (120, FAULT, OFF), (180, OK, ON)],
-            id="a line that is down stays down during a grace period",
-        ),
-        pytest.param(
-            GRACE,
-            [
-                (0, FAIL, OFF),
-                (60, FAULT, OFF),
-                (180, FAULT, UNAVAILABLE),
-                (240, OK, ON),
-            ],
-            id="down, then a fault",
-        ),
-        pytest.param(
-            GRACE,
-            [(0, OK, ON), (60, REVOKED, UNAVAILABLE), (120, OK, ON)],
-            id="a permanent error takes effect at once",
-        ),
-        pytest.param(
-            GRACE,
-            [(0, OK, ON), (60, REVOKED, UNAVAILABLE), (120, FAULT, UNAVAILABLE)],
-            id="a transient error restores nothing",
-        ),
-        pytest.param(
-            GRACE,
-            [(0, PROGRESS, UNKNOWN), (60, WAIT, UNKNOWN), (120, WAIT, OFF)],
-            id="in progress from the beginning",
-        ),
-        pytest.param(
-            GRACE,
-            [(0, FAULT, UNAVAILABLE), (60, OK, ON)],
-            id="a fault from the beginning",
-        ),
-        pytest.param(
-            GRACE,
-            [
-                (0, OK, ON),
-                (60, FAULT, ON),
-                (120, OK, ON),
-                (180, FAULT, ON),
-                (299, None, ON),
-            ],
-            id="each settled answer ends the grace period",
-        ),
-        pytest.param(
-            0,
-            [
-                (0, OK, ON),
-                (60, PROGRESS, OFF),
-                (120, OK, ON),
-                (180, FAULT, UNAVAILABLE),
-            ],
-            id="without a grace period",
-        ),
-        pytest.param(
-            0, [(0, PROGRESS, OFF)], id="without a grace period, at the beginning"
-        ),
-        pytest.param(
-            3600,
-            [(0, OK, ON), (60, FAULT, ON), (3659, None, ON), (3660, None, UNAVAILABLE)],
-            id="an hour",
-        ),
-    ],
-)
-def test_what_is_shown(grace: int, steps: list[Step]) -> None:
+@pytest.mark.parametrize(("name", "_", "steps"), ROWS, ids=[row[0] for row in ROWS])
+def test_what_is_shown(name: str, _: str, steps: str) -> None:
     """The shown state follows from the answers and the grace period."""
+    other = re.search(r"\[(\d+)\]", name)
+    grace = int(other[1]) if other else GRACE
     tracker = LineTracker(SipLine(1, "Main line"))
-    seen = []
-    for at, answer, _ in steps:
-        if answer is not None:
-            tracker.record(answer, at, grace)
-        seen.append((at, answer, shown(tracker, at)))
-    assert seen == steps
+    for at, answer, expected in (step.split() for step in steps.split(",")):
+        if answer != "-":
+            tracker.record(ANSWERS[answer], int(at), grace)
+        assert shown(tracker, int(at)) == expected, at
 
 
 def test_the_last_answer_is_kept() -> None:
