@@ -180,6 +180,13 @@ class HomeAssistant:
                 process.kill()
                 await process.wait()
 
+    async def kill(self) -> None:
+        """End the process at once, as a power failure does."""
+        if self._process:
+            self._process.kill()
+            await self._process.wait()
+        await self.stop()
+
     async def restart(self) -> None:
         """Stop and start again, with the same user and configuration."""
         await self.stop()

@@ -8,7 +8,20 @@ from tempfile import TemporaryDirectory
 
 from dev.hass import free_port, write_config
 
+from .crashes import crash
 from .run import Soak
+
+
+def _crash(kills: int, seed: int) -> int:
+    """Kill Home Assistant again and again; return 0 if nothing was wrong."""
+    with TemporaryDirectory(prefix="bitrix24-sip-crash-") as name:
+        folder = Path(name) / "config"
+        port = free_port()
+        write_config(folder, port, also=Path(__file__).parent / "hasty")
+        report = asyncio.run(crash(folder, port, kills, seed))
+    print(report)
+    print("Crashes: passed" if report.good else "Crashes: failed")
+    return 0 if report.good else 1
 
 
 def main() -> int:
@@ -17,7 +30,15 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--seed", type=int, default=24)
     parser.add_argument("--interval", type=int, default=15, help="seconds, 15 or more")
+    parser.add_argument(
+        "--kills",
+        type=int,
+        default=0,
+        help="kill Home Assistant so many times instead, and check what is stored",
+    )
     arguments = parser.parse_args()
+    if arguments.kills:
+        return _crash(arguments.kills, arguments.seed)
     print(f"Soaking for {arguments.seconds:.0f} s, seed {arguments.seed}", flush=True)
     with TemporaryDirectory(prefix="bitrix24-sip-soak-") as name:
         folder = Path(name) / "config"
