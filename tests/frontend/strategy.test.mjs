@@ -97,13 +97,12 @@ test("a line that is down says why, an unsettled one what the portal does", () =
   const [down, unsettled, unknown, registered] = strategy.lineRows(lines.slice(0, 1), texts);
   assert.deepEqual(down.cards.map(({ entity }) => entity), [
     "binary_sensor.acme_main_registration",
-    "sensor.acme_main_uptime_30d",
     "sensor.acme_main_status",
   ]);
-  assert.deepEqual(down.cards[2].state_content[0], "cause");
+  assert.equal(down.cards[1].state_content[0], "cause");
   assert.deepEqual(unsettled.cards.map(({ entity }) => entity), ["sensor.acme_main_status"]);
   assert.deepEqual(unknown.cards.map(({ entity }) => entity), ["binary_sensor.acme_main_registration"]);
-  assert.equal(registered.cards.length, 2);
+  assert.deepEqual(registered.cards.map(({ entity }) => entity), ["binary_sensor.acme_main_registration"]);
 });
 
 test("what is disabled is left out", () => {
@@ -120,6 +119,7 @@ test("what is disabled is left out", () => {
     "binary_sensor.acme_connector_paid",
   ]);
   assert.deepEqual(cardsOf(config, "logbook"), []);
+  assert.deepEqual(cardsOf(config, "entities"), []);
 });
 
 test("the sentence holds every name as a literal", () => {
@@ -146,11 +146,20 @@ test("of a line, only its event is in the activity", () => {
   assert.deepEqual(card.target, { entity_id: ["event.acme_main_registration_change"] });
 });
 
-test("the portal part can be hidden, and leaves its column", () => {
+test("the uptime of each line is listed", () => {
+  const [card] = cardsOf(strategy.viewConfig(office(), {}, texts), "entities");
+  assert.deepEqual(card.entities, [
+    { entity: "sensor.acme_main_uptime_30d", name: "Main" },
+    { entity: "sensor.acme_sales_uptime_30d", name: "Sales" },
+    { entity: "sensor.acme_warehouse_uptime_30d", name: "Warehouse" },
+  ]);
+});
+
+test("the portal part can be hidden", () => {
   const shown = strategy.viewConfig(office(), {}, texts);
   const hidden = strategy.viewConfig(office(), { hide_portal: true }, texts);
-  assert.equal(shown.sections.length, hidden.sections.length + 1);
-  assert.deepEqual([shown.max_columns, hidden.max_columns], [3, 2]);
+  assert.ok(JSON.stringify(shown).includes("acme_portal"));
+  assert.ok(!JSON.stringify(hidden).includes("acme_portal"));
   assert.equal(strategy.viewConfig(office(), { columns: 4 }, texts).max_columns, 4);
   const section = strategy.sectionConfig(office(), { hide_portal: true }, texts);
   assert.ok(!JSON.stringify(section).includes("acme_portal"));
@@ -177,7 +186,7 @@ test("the dashboard hands its options to its view", () => {
 
 test("the section has all of it", () => {
   const section = strategy.sectionConfig(house({ acme: ["Main"], beta: ["Fax"] }), {}, texts);
-  assert.deepEqual(cardsOf(section, "heading").map(({ heading }) => heading), ["acme", "beta", "acme", "beta"]);
+  assert.deepEqual(cardsOf(section, "heading").map(({ heading }) => heading), ["acme", "beta", texts.uptime, "acme", "beta"]);
   assert.equal(cardsOf(section, "history-graph").length, 2);
 });
 

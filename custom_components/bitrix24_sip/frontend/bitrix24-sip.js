@@ -16,10 +16,10 @@ const NAMES_IN_SENTENCE = 6;
 
 // The rows of a line, what fails first. While a line is not settled, the status says what the portal is doing.
 const STATES = [
-  { state: "off", tone: "red", shows: "registration", cause: true, uptime: true },
+  { state: "off", tone: "red", shows: "registration", cause: true },
   { state: "unknown", tone: "amber", shows: "status", color: "amber" },
   { state: "unavailable", shows: "registration" },
-  { state: "on", shows: "registration", uptime: true },
+  { state: "on", shows: "registration" },
 ];
 
 const asList = (value) => (value === undefined || value === null ? [] : [value].flat());
@@ -108,7 +108,6 @@ const heading = (text, icon) => ({ type: "heading", heading: text, icon });
 export function lineRows(lines, texts) {
   return STATES.flatMap((state) =>
     lines.map(({ name, entities }) => {
-      const uptime = state.uptime && entities.uptime_30d;
       const cards = [
         {
           type: "tile",
@@ -118,7 +117,6 @@ export function lineRows(lines, texts) {
           state_content: ["state", "last_changed"],
         },
       ];
-      if (uptime) cards.push({ type: "tile", entity: uptime, name: texts.uptime });
       if (state.cause && entities.status) {
         const content = ["cause", "error_message"];
         cards.push({ type: "tile", entity: entities.status, name: texts.cause, color: "red", state_content: content });
@@ -126,7 +124,6 @@ export function lineRows(lines, texts) {
       return row(cards, {
         framed: true,
         tone: state.tone,
-        columns: uptime ? "2fr 1fr" : "1fr",
         grid_options: { columns: 12, rows: "auto" }, // so that two fit in a wide section
         visibility: [{ condition: "state", entity: entities.registration, state: state.state }],
       });
@@ -164,6 +161,19 @@ export function activityCards(portals) {
   ];
 }
 
+/** Return the uptime of each line, with a heading. */
+export function uptimeCards(portals, texts) {
+  const entities = portals
+    .flatMap(({ lines }) => lines)
+    .filter((line) => line.entities.uptime_30d)
+    .map(({ name, entities: { uptime_30d } }) => ({ entity: uptime_30d, name }));
+  if (!entities.length) return [];
+  return [
+    heading(texts.uptime, "mdi:chart-timeline-variant"),
+    { type: "entities", entities, grid_options: { columns: "full" } },
+  ];
+}
+
 /** Return what there is to know of a portal itself. */
 export function portalCards({ name, entities }) {
   const tiles = ["portal", "connector_paid", "connector_paid_until", "free_minutes"]
@@ -183,7 +193,7 @@ function lineCards(portals, texts) {
 /** Return a view of sections: the sentence, the lines, their last 24 hours, the portals. */
 export function viewConfig(hass, options, texts) {
   const portals = readPortals(hass, options);
-  const columns = options.columns ?? (options.hide_portal ? 2 : 3);
+  const columns = options.columns ?? 3;
   const withLines = portals.filter((portal) => portal.lines.length);
   const sections = [
     { cards: [row([sentence(portals, texts)], { large: true })], column_span: columns },
@@ -196,7 +206,8 @@ export function viewConfig(hass, options, texts) {
     const title = heading(texts.history, "mdi:chart-timeline");
     sections.push({ cards: [title, ...historyCards(portals), ...activityCards(portals)] });
   }
-  if (!options.hide_portal && portals.length) sections.push({ cards: portals.flatMap(portalCards) });
+  const more = [...uptimeCards(portals, texts), ...(options.hide_portal ? [] : portals.flatMap(portalCards))];
+  if (more.length) sections.push({ cards: more });
   return {
     type: "sections",
     max_columns: columns,
@@ -214,6 +225,7 @@ export function sectionConfig(hass, options, texts) {
       row([sentence(portals, texts)], { large: true }),
       ...lineCards(withLines, texts).flat(),
       ...historyCards(portals),
+      ...uptimeCards(portals, texts),
       ...(options.hide_portal ? [] : portals.flatMap(portalCards)),
     ],
   };
@@ -263,7 +275,7 @@ function loadTexts(hass) {
 
 const STYLE = `
   :host {
-    display: grid; gap: 8px;
+    display: grid; grid-template-columns: minmax(0, 1fr);
     --state-binary_sensor-on-color: var(--green-color);
     --state-binary_sensor-off-color: var(--red-color);
     --state-binary_sensor-unknown-color: var(--amber-color);
@@ -271,10 +283,8 @@ const STYLE = `
     --history-unknown-color: var(--amber-color);
     --history-unavailable-color: var(--grey-color);
   }
-  :host > * { min-width: 0; }
-  :host > :nth-child(n + 4) { grid-column: 1 / -1; }
   :host([framed]) {
-    gap: 0; box-sizing: border-box;
+    box-sizing: border-box;
     background: var(--ha-card-background, var(--card-background-color));
     border: 1px solid var(--ha-card-border-color, var(--divider-color));
     border-radius: var(--ha-card-border-radius, 12px);
@@ -293,7 +303,7 @@ const STYLE = `
 function register() {
   const define = (name, element) => customElements.get(name) ?? customElements.define(name, element);
 
-  /** Core cards side by side, in colours that tell; made when they are first shown. */
+  /** Core cards in one frame and in the colors of the states. They are created when they are first shown. */
   class Row extends HTMLElement {
     setConfig(config) {
       this._config = config;
@@ -301,7 +311,6 @@ function register() {
         if (config[name]) this.setAttribute(name, config[name]);
         else this.removeAttribute(name);
       }
-      this.style.gridTemplateColumns = config.columns ?? "1fr";
       if (this.isConnected) this._build();
     }
 
