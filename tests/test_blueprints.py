@@ -1,5 +1,6 @@
 """The blueprints: imported, used for an automation, and triggered."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -12,16 +13,26 @@ import pytest
 from pytest_homeassistant_custom_component.common import (
     async_fire_time_changed,
     async_mock_service,
+    mock_restore_cache,
 )
 
+from custom_components.bitrix24_sip.bitrix24.sip_codes import EXPLANATIONS
 from custom_components.bitrix24_sip.const import DOMAIN
 from dev.portal import Portal
 from dev.portal.faults import FAULTS
-from homeassistant.core import HomeAssistant, ServiceCall
-from homeassistant.helpers import entity_registry as er
+from homeassistant.const import EVENT_HOMEASSISTANT_STARTED
+from homeassistant.core import CoreState, HomeAssistant, ServiceCall, State
+from homeassistant.helpers import (
+    area_registry as ar,
+    device_registry as dr,
+    entity_registry as er,
+    label_registry as lr,
+)
 from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
+from homeassistant.util.yaml import load_yaml_dict
 
-from .conftest import MAIN, SALES, SUPPORT, SetUp
+from .conftest import MAIN, SALES, SUPPORT, SetUp, line_device
 
 FOLDER = Path(__file__).parents[1] / "blueprints/automation/bitrix24_sip"
 
@@ -42,9 +53,29 @@ def minutes(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> Pass:
         for _ in range(count * 4):
             freezer.tick(timedelta(seconds=15))
             async_fire_time_changed(hass)
-            await hass.async_block_till_done(wait_background_tasks=True)
+            await settle(hass)
 
     return minutes
+
+
+async def settle(hass: HomeAssistant) -> None:
+    """Wait until everything is done, but for runs of an automation that wait."""
+
+    def unfinished() -> list[asyncio.Future[Any]]:
+        return [
+            task
+            for task in hass._tasks | hass._background_tasks
+            if not (
+                isinstance(task, asyncio.Task)
+                and ("trigger" in task.get_name() or "Script" in repr(task.get_coro()))
+            )
+        ]
+
+    for _ in range(2):
+        while tasks := unfinished():
+            await asyncio.wait(tasks)
+        for _ in range(50):  # a run has nothing to wait for but the next moment
+            await asyncio.sleep(0)
 
 
 @pytest.fixture
@@ -94,7 +125,7 @@ async def test_down_and_back(
     notified: list[ServiceCall],
     minutes: Pass,
 ) -> None:
-    """It notifies once when the line is down for long enough, and once when it is back."""
+    """Told once when it is down for long enough, and once when it is back."""
     await set_up(portal)
     await start("line_down", minutes=3)
     await minutes(5)
@@ -104,16 +135,19 @@ async def test_down_and_back(
     assert notified == []
     await minutes(10)
     assert titles(notified) == ["Main line is down"]
-    message = notified[0].data["message"]
-    assert message.endswith("min: 403 Forbidden.")
-    assert "for 3 min" in message
+    assert notified[0].data["message"] == (
+        "Main line is down: the provider refuses the login (403 Forbidden). "
+        "Check login and password of the line in Bitrix24."
+    )
     portal.lines[MAIN].recover()
     await minutes(5)
     assert titles(notified) == ["Main line is down", "Main line is back"]
-    assert "It was down for 12 min." in notified[1].data["message"]
+    assert notified[1].data["message"] == (
+        "Main line is registered again. It was down for 12 min."
+    )
 
 
-async def test_no_notification_for_short_drops_and_unknown_lines(
+async def test_several_lines(
     hass: HomeAssistant,
     portal: Portal,
     start: Any,
@@ -121,11 +155,64 @@ async def test_no_notification_for_short_drops_and_unknown_lines(
     notified: list[ServiceCall],
     minutes: Pass,
 ) -> None:
-    """Short drops and unavailable lines send no notification."""
+    """However many lines an outage takes, it is one message when it begins and ends."""
+    await set_up(portal)
+    await start("line_down", minutes=2)
+    portal.add_line(201010, "Warehouse")
+    await minutes(11)
+    for line in portal.lines.values():
+        line.drop(503, "Service Unavailable")
+    portal.lines[MAIN].recover()
+    await minutes(4)
+    portal.lines[MAIN].drop(503, "Service Unavailable")
+    await minutes(10)
+    assert titles(notified) == ["Sales, Support and Warehouse are down"]
+    assert notified[0].data["message"] == (
+        "Sales, Support and Warehouse are down: the provider is overloaded or down "
+        "(503 Service Unavailable). Wait some minutes, then ask the provider."
+    )
+    for line in portal.lines.values():
+        line.recover()
+    await minutes(5)
+    assert titles(notified)[1:] == ["4 lines are back"]
+    assert notified[1].data["message"] == (
+        "Sales, Support, Warehouse and Main line are registered again. "
+        "The outage lasted for 14 min."
+    )
+
+
+async def test_several_reasons(
+    hass: HomeAssistant,
+    portal: Portal,
+    start: Any,
+    set_up: SetUp,
+    notified: list[ServiceCall],
+    minutes: Pass,
+) -> None:
+    """Lines that are down for different reasons are told without one."""
+    await set_up(portal)
+    await start("line_down", minutes=2)
+    portal.lines[MAIN].drop(403, "Forbidden")
+    portal.lines[SALES].drop(503, "Service Unavailable")
+    await minutes(4)
+    assert [call.data["message"] for call in notified] == [
+        "Main line and Sales are down: for several reasons."
+    ]
+
+
+async def test_short_drops_and_unknown_lines_are_not_told(
+    hass: HomeAssistant,
+    portal: Portal,
+    start: Any,
+    set_up: SetUp,
+    notified: list[ServiceCall],
+    minutes: Pass,
+) -> None:
+    """Nobody is woken by a short drop, by a portal that is silent, or a silent line."""
     await set_up(portal)
     await start("line_down", minutes=5)
     portal.lines[MAIN].drop()
-    await minutes(3)
+    await minutes(2)
     portal.lines[MAIN].recover()
     await minutes(5)
     fault = portal.fault(FAULTS["nginx_502"])
@@ -136,23 +223,6 @@ async def test_no_notification_for_short_drops_and_unknown_lines(
     assert notified == []
 
 
-async def test_several_lines_and_lines_added_later(
-    hass: HomeAssistant,
-    portal: Portal,
-    start: Any,
-    set_up: SetUp,
-    notified: list[ServiceCall],
-    minutes: Pass,
-) -> None:
-    """The notification names the line, also one that was added later."""
-    await set_up(portal)
-    await start("line_down", minutes=2)
-    portal.add_line(201010, "Warehouse").drop()
-    portal.lines[SALES].drop()
-    await minutes(16)
-    assert sorted(titles(notified)) == ["Sales is down", "Warehouse is down"]
-
-
 async def test_down_since_before_the_start(
     hass: HomeAssistant,
     portal: Portal,
@@ -161,15 +231,15 @@ async def test_down_since_before_the_start(
     notified: list[ServiceCall],
     minutes: Pass,
 ) -> None:
-    """It notifies of a line that was down before the start, with its reason."""
+    """A line that was already down when the portal was added is not told."""
     portal.lines[MAIN].drop(503, "Service Unavailable")
     await set_up(portal)
     await start("line_down", minutes=1)
     await minutes(4)
-    assert titles(notified) == ["Main line is down"]
-    assert notified[0].data["message"].endswith("min: 503 Service Unavailable.")
+    assert notified == []
 
 
+@pytest.mark.parametrize("kind", ["entity", "device", "area", "label", "portal"])
 async def test_chosen_lines_only(
     hass: HomeAssistant,
     portal: Portal,
@@ -177,14 +247,41 @@ async def test_chosen_lines_only(
     set_up: SetUp,
     notified: list[ServiceCall],
     minutes: Pass,
+    kind: str,
 ) -> None:
-    """If lines are chosen, it notifies of those only."""
-    await set_up(portal)
-    await start("line_down", minutes=1, lines=["event.sales_registration_change"])
+    """Where lines are chosen, in whatever way, the others are left out."""
+    entry = await set_up(portal)
+    registry = dr.async_get(hass)
+    device = line_device(hass, entry, SALES)
+    assert device
+    area = ar.async_get(hass).async_create("Office")
+    label = lr.async_get(hass).async_create("Important")
+    registry.async_update_device(device.id, area_id=area.id, labels={label.label_id})
+    incident = er.async_get(hass).async_get_entity_id(
+        "event", DOMAIN, f"{entry.entry_id}_incident"
+    )
+    target = {
+        "entity": {"entity_id": ["binary_sensor.sales_registration"]},
+        "device": {"device_id": device.id},
+        "area": {"area_id": [area.id]},
+        "label": {"label_id": [label.label_id]},
+        "portal": {"entity_id": [incident]},
+    }[kind]
+    await start("line_down", minutes=1, lines=target)
     portal.lines[MAIN].drop()
+    await minutes(4)
+    all_lines = kind == "portal"
+    assert titles(notified) == ["Main line is down"] * all_lines
     portal.lines[SALES].drop()
-    await minutes(6)
-    assert titles(notified) == ["Sales is down"]
+    await minutes(4)
+    portal.lines[MAIN].recover()
+    portal.lines[SALES].recover()
+    await minutes(4)
+    assert titles(notified) == (
+        ["Main line is down", "Main line and Sales are back"]
+        if all_lines
+        else ["Sales is down", "Sales is back"]
+    )
 
 
 async def test_quiet_hours(
@@ -195,20 +292,23 @@ async def test_quiet_hours(
     notified: list[ServiceCall],
     minutes: Pass,
 ) -> None:
-    """It notifies after the quiet hours of lines that are still down."""
+    """What is still down when the quiet hours end is told then."""
     await set_up(portal)
-    await start("line_down", minutes=1, quiet_from="11:00:00", quiet_to="12:20:00")
+    await start(
+        "line_down",
+        minutes=1,
+        quiet_from="11:00:00",
+        quiet_to="12:20:00",
+        remind_every=3,
+    )
     portal.lines[MAIN].drop()
-    portal.lines[SALES].drop()
-    await minutes(5)
-    portal.lines[SALES].recover()
-    await minutes(10)
+    await minutes(15)
     assert notified == []
-    await minutes(10)
+    await minutes(6)
     assert titles(notified) == ["Main line is down"]
 
 
-async def test_quiet_hours_over_midnight(
+async def test_quiet_hours_that_are_over_before_it_is_told(
     hass: HomeAssistant,
     portal: Portal,
     start: Any,
@@ -216,12 +316,331 @@ async def test_quiet_hours_over_midnight(
     notified: list[ServiceCall],
     minutes: Pass,
 ) -> None:
-    """It notifies at once outside of quiet hours that span midnight."""
+    """What is back before the quiet hours end is not told at all."""
     await set_up(portal)
-    await start("line_down", minutes=1, quiet_from="22:00:00", quiet_to="06:00:00")
+    await start("line_down", minutes=1, quiet_from="11:00:00", quiet_to="12:20:00")
+    portal.lines[SALES].drop()
+    await minutes(5)
+    portal.lines[SALES].recover()
+    await minutes(20)
+    assert notified == []
+
+
+@pytest.mark.parametrize(
+    ("quiet_from", "quiet_to", "is_told"),
+    [("22:00:00", "06:00:00", True), ("22:00:00", "12:30:00", False)],
+)
+async def test_quiet_hours_over_midnight(
+    hass: HomeAssistant,
+    portal: Portal,
+    start: Any,
+    set_up: SetUp,
+    notified: list[ServiceCall],
+    minutes: Pass,
+    quiet_from: str,
+    quiet_to: str,
+    *,
+    is_told: bool,
+) -> None:
+    """Quiet hours may span midnight."""
+    await set_up(portal)
+    await start("line_down", minutes=1, quiet_from=quiet_from, quiet_to=quiet_to)
     portal.lines[MAIN].drop()
     await minutes(5)
+    assert titles(notified) == ["Main line is down"] * is_told
+
+
+def press(hass: HomeAssistant, call: ServiceCall, title: str) -> None:
+    """Press a button of a notification, as the Home Assistant app reports it."""
+    (action,) = (
+        action["action"]
+        for action in call.data["data"]["actions"]
+        if action["title"] == title
+    )
+    hass.bus.async_fire("mobile_app_notification_action", {"action": action})
+
+
+WITH_BUTTONS = {
+    "action": "notify.office",
+    "data": {
+        "title": "{{ title }}",
+        "message": "{{ message }}",
+        "data": "{{ data }}",
+    },
+}
+
+
+async def test_reminders_until_acknowledged(
+    hass: HomeAssistant,
+    portal: Portal,
+    start: Any,
+    set_up: SetUp,
+    notified: list[ServiceCall],
+    minutes: Pass,
+) -> None:
+    """Reminders come until somebody presses a button; the end is told in any case."""
+    await set_up(portal)
+    await start("line_down", minutes=2, remind_every=10, notify=[WITH_BUTTONS])
+    portal.lines[MAIN].drop()
+    await minutes(24)
+    assert titles(notified) == ["Main line is down"] + ["Main line is still down"] * 2
+    assert "Main line has been down for 22 min: the prov" in notified[2].data["message"]
+    press(hass, notified[2], "Acknowledge")
+    hass.bus.async_fire("mobile_app_notification_action", {"action": "SOMETHING_ELSE"})
+    await minutes(30)
+    assert len(notified) == 3
+    portal.lines[MAIN].recover()
+    await minutes(4)
+    assert titles(notified)[3:] == ["Main line is back"]
+    assert notified[3].data["data"]["tag"] == notified[0].data["data"]["tag"]
+    await minutes(30)
+    assert len(notified) == 4
+
+
+async def test_mute(
+    hass: HomeAssistant,
+    portal: Portal,
+    start: Any,
+    set_up: SetUp,
+    notified: list[ServiceCall],
+    minutes: Pass,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """For eight hours nothing is told; what is still down then is told anew."""
+    await set_up(portal)
+    await start("line_down", minutes=2, remind_every=10, notify=[WITH_BUTTONS])
+    portal.lines[MAIN].drop()
+    await minutes(4)
+    press(hass, notified[0], "Mute for 8 hours")
+    portal.lines[SALES].drop()
+    await minutes(30)
+    assert len(notified) == 1
+    freezer.tick(timedelta(hours=7, minutes=35))
+    await minutes(3)
+    assert titles(notified)[1:] == ["Main line and Sales are down"]
+    await minutes(12)
+    assert titles(notified)[2:] == ["Main line and Sales are still down"]
+
+
+async def test_second_addressee(
+    hass: HomeAssistant,
+    portal: Portal,
+    start: Any,
+    set_up: SetUp,
+    notified: list[ServiceCall],
+    minutes: Pass,
+) -> None:
+    """Somebody else is told once if the line stays down, and nobody takes notice."""
+    boss = async_mock_service(hass, "notify", "boss")
+    await set_up(portal)
+    await start(
+        "line_down",
+        minutes=2,
+        second_after=15,
+        notify=[WITH_BUTTONS],
+        notify_second=[WITH_BUTTONS | {"action": "notify.boss"}],
+    )
+    portal.lines[MAIN].drop()
+    await minutes(14)
+    assert boss == []
+    await minutes(10)
+    assert titles(boss) == ["Main line is still down"]
+    portal.lines[MAIN].recover()
+    await minutes(70)
+    portal.lines[MAIN].drop()
+    await minutes(5)
+    press(hass, notified[-1], "Acknowledge")
+    await minutes(20)
+    assert len(boss) == 1
+
+
+async def test_a_notification_that_fails(
+    hass: HomeAssistant,
+    portal: Portal,
+    start: Any,
+    set_up: SetUp,
+    notified: list[ServiceCall],
+    minutes: Pass,
+) -> None:
+    """It does not keep the reminders from coming."""
+    await set_up(portal)
+    missing = {"action": "notify.phone_that_was_sold", "data": {"message": "x"}}
+    await start("line_down", minutes=2, remind_every=5, notify=[WITH_BUTTONS, missing])
+    portal.lines[MAIN].drop()
+    await minutes(14)
+    assert len(notified) == 3
+
+
+@pytest.mark.parametrize(
+    ("stopped_after", "expected"),
+    [
+        (1, ["Main line is down", "Main line is still down"]),
+        (4, ["Main line is still down"]),
+    ],
+    ids=["before it was told", "after it was told"],
+)
+async def test_restart(
+    hass: HomeAssistant,
+    portal: Portal,
+    start: Any,
+    set_up: SetUp,
+    notified: list[ServiceCall],
+    minutes: Pass,
+    stopped_after: int,
+    expected: list[str],
+) -> None:
+    """Nothing is told twice, and nothing is forgotten, when the runs end in between.
+
+    As with a restart of Home Assistant, what waits is gone, and what is remembered is
+    when the automation ran.
+    """
+    await set_up(portal)
+    await start("line_down", minutes=2, remind_every=10)
+    portal.lines[MAIN].drop()
+    await minutes(stopped_after)
+    notified.clear()
+    automation = hass.states.async_entity_ids("automation")[0]
+    await hass.services.async_call(
+        "automation", "turn_off", {"entity_id": automation}, blocking=True
+    )
+    await minutes(4)
+    await hass.services.async_call(
+        "automation", "turn_on", {"entity_id": automation}, blocking=True
+    )
+    hass.bus.async_fire("automation_reloaded")
+    await minutes(10)
+    assert titles(notified) == expected
+    portal.lines[MAIN].recover()
+    await minutes(4)
+    assert titles(notified) == [*expected, "Main line is back"]
+
+
+async def test_start_of_home_assistant(
+    hass: HomeAssistant,
+    portal: Portal,
+    start: Any,
+    set_up: SetUp,
+    notified: list[ServiceCall],
+    minutes: Pass,
+) -> None:
+    """What became due while Home Assistant was not running is told at its start."""
+    await set_up(portal)
+    portal.lines[MAIN].drop()
+    await minutes(4)
+    ran = dt_util.utcnow() - timedelta(minutes=3)
+    automation = State(
+        "automation.automation_0", "on", {"last_triggered": ran.isoformat()}
+    )
+    mock_restore_cache(hass, [automation])
+    hass.set_state(CoreState.starting)
+    await start("line_down", minutes=2)
+    hass.set_state(CoreState.running)
+    hass.bus.async_fire(EVENT_HOMEASSISTANT_STARTED)
+    await minutes(1)
     assert titles(notified) == ["Main line is down"]
+
+
+async def test_back_during_a_restart(
+    hass: HomeAssistant,
+    portal: Portal,
+    start: Any,
+    set_up: SetUp,
+    notified: list[ServiceCall],
+    minutes: Pass,
+) -> None:
+    """What ended while the automation did not run is told, once."""
+    await set_up(portal)
+    await start("line_down", minutes=2)
+    portal.lines[MAIN].drop()
+    await minutes(4)
+    automation = hass.states.async_entity_ids("automation")[0]
+    await hass.services.async_call(
+        "automation", "turn_off", {"entity_id": automation}, blocking=True
+    )
+    portal.lines[MAIN].recover()
+    await minutes(6)
+    await hass.services.async_call(
+        "automation", "turn_on", {"entity_id": automation}, blocking=True
+    )
+    for _ in range(2):
+        hass.bus.async_fire("automation_reloaded")
+        await minutes(1)
+    assert titles(notified) == ["Main line is down", "Main line is back"]
+
+
+async def test_reload_of_the_portal(
+    hass: HomeAssistant,
+    portal: Portal,
+    start: Any,
+    set_up: SetUp,
+    notified: list[ServiceCall],
+    minutes: Pass,
+) -> None:
+    """The reminders go on after the portal was loaded again."""
+    entry = await set_up(portal)
+    await start("line_down", minutes=2, remind_every=10)
+    portal.lines[MAIN].drop()
+    await minutes(4)
+    await hass.config_entries.async_reload(entry.entry_id)
+    await minutes(10)
+    assert titles(notified) == ["Main line is down", "Main line is still down"]
+
+
+async def test_a_line_that_goes_on_and_off(
+    hass: HomeAssistant,
+    portal: Portal,
+    start: Any,
+    set_up: SetUp,
+    notified: list[ServiceCall],
+    minutes: Pass,
+) -> None:
+    """It is told once that it does, and not each time."""
+    await set_up(portal)
+    await start("line_down", minutes=2)
+    for _ in range(6):
+        portal.lines[MAIN].drop()
+        await minutes(3)
+        portal.lines[MAIN].recover()
+        await minutes(1)
+    await minutes(20)
+    assert titles(notified) == ["Main line is down", "Main line is back"]
+    assert notified[1].data["message"].endswith("It goes on and off: Main line.")
+
+
+async def test_an_hour_of_an_outage(
+    hass: HomeAssistant,
+    portal: Portal,
+    start: Any,
+    set_up: SetUp,
+    notified: list[ServiceCall],
+    minutes: Pass,
+) -> None:
+    """Ten lines, lost one after the other and flapping: two messages."""
+    portal.lines.clear()
+    lines = [portal.add_line(300001 + at, f"Line {at}") for at in range(10)]
+    await set_up(portal)
+    await start("line_down", minutes=2)
+    for minute in range(60):
+        for at, line in enumerate(lines):
+            # Lost every four minutes or so from its own time on, and back in between.
+            is_down = minute >= 3 * at and (minute - at) % 7 < 5
+            if is_down and line.status == "success":
+                line.drop(503, "Service Unavailable")
+            elif not is_down and line.status == "error":
+                line.recover()
+        await minutes(1)
+    for line in lines:
+        line.recover()
+    await minutes(20)
+    assert titles(notified) == ["Line 0 is down", "10 lines are back"]
+
+
+def test_causes_are_explained_as_in_the_documents() -> None:
+    """The blueprint has the words of the table of causes."""
+    blueprint = load_yaml_dict(str(FOLDER / "line_down.yaml"))
+    assert blueprint["variables"]["explanations"] == {
+        cause.value: list(explanation) for cause, explanation in EXPLANATIONS.items()
+    }
 
 
 @pytest.mark.parametrize(

@@ -21,11 +21,15 @@ from dev.portal import Portal
 from dev.portal.faults import FAULTS
 from homeassistant.components import conversation
 from homeassistant.core import Context, HomeAssistant, ServiceCall
-from homeassistant.helpers import device_registry as dr, label_registry as lr
+from homeassistant.helpers import (
+    config_validation as cv,
+    device_registry as dr,
+    label_registry as lr,
+)
 from homeassistant.helpers.template import Template
 from homeassistant.setup import async_setup_component
 
-from .conftest import MAIN, SALES, SUPPORT, Poll, line_device, make_entry
+from .conftest import MAIN, SALES, SUPPORT, Poll, line_device, make_entry, state_of
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = (*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").rglob("*.md")))
@@ -50,6 +54,8 @@ def blocks() -> Iterator[tuple[str, str]]:
 def kind_of(document: Any) -> str:
     """Return the kind of a YAML document."""
     for key, kind in (
+        ("action", "action"),
+        ("alert2", "alert2"),
         ("triggers", "automation"),
         ("sequence", "script"),
         ("views", "dashboard"),
@@ -224,6 +230,30 @@ async def test_cards(
         assert "**Support**: unavailable" in shown
         assert "Main line" not in shown
         assert "registered." not in shown
+
+
+@of_kind("action")
+async def test_actions(hass: HomeAssistant, document: Any) -> None:
+    """An action that stands alone is valid."""
+    assert cv.SERVICE_SCHEMA(document)
+
+
+@of_kind("alert2")
+async def test_alert2(
+    hass: HomeAssistant,
+    portal: Portal,
+    office: MockConfigEntry,
+    poll: Poll,
+    document: Any,
+) -> None:
+    """The alert watches an entity that exists, and says which lines are down and why."""
+    (alert,) = document["alert2"]["alerts"]
+    assert state_of(hass, alert["condition"]) == "off"
+    portal.lines[MAIN].drop(403, "Forbidden")
+    await poll(2)
+    assert state_of(hass, alert["condition"]) == "on"
+    message = Template(alert["message"], hass).async_render()
+    assert " ".join(str(message).split()) == "Main line: forbidden"
 
 
 async def test_response_of_the_action(

@@ -197,11 +197,14 @@ async def hear_of_failure(visit: Visit) -> None:
 
 
 async def hear_of_recovery(visit: Visit) -> None:
-    """Receive the notification that the line is back, with its downtime."""
+    """Receive the notification that the line is back, with its downtime.
+
+    It is sent when the line has stayed registered for two minutes.
+    """
     await visit.page.get_by_role("button", name="Notifications").click()
     notification = visit.page.locator("notification-drawer notification-item")
     notification = notification.filter(has_text="Sales is back")
-    await expect(notification).to_contain_text("It was down for", timeout=2 * TIMEOUT)
+    await expect(notification).to_contain_text("It was down for", timeout=4 * TIMEOUT)
 
 
 async def revoked_webhook(visit: Visit) -> None:
