@@ -65,7 +65,7 @@ def faults_table(language: str) -> str:
 def codes_table() -> str:
     """Return the table of SIP codes."""
     rows = ["| code | text | cause | in practice |", "| --- | --- | --- | --- |"]
-    names = cause_names()
+    names = cause_names("en")
     for row in SIP_CODES:
         text = row.text if row.source == "RFC 3261" else f"{row.text} ({row.source})"
         rows.append(f"| {row.code} | {text} | {names[row.cause]} | {row.in_practice} |")
@@ -78,15 +78,15 @@ def causes_table() -> str:
         "| cause | in automations | what it means | what to do |",
         "| --- | --- | --- | --- |",
     ]
-    for cause, name in cause_names().items():
+    for cause, name in cause_names("en").items():
         says, remedy = EXPLANATIONS[cause]
         rows.append(f"| {name} | `{cause}` | {says} | {remedy} |")
     return "\n".join(rows)
 
 
-def cause_names() -> dict[Cause, str]:
-    """Return the causes as an English Home Assistant shows them."""
-    status = words("en")["entity"]["sensor"]["status"]
+def cause_names(language: str) -> dict[Cause, str]:
+    """Return the causes as Home Assistant shows them in a language."""
+    status = words(language)["entity"]["sensor"]["status"]
     names = status["state_attributes"]["cause"]["state"]
     return {cause: names[cause] for cause in Cause}
 
@@ -102,13 +102,39 @@ def cause_names() -> dict[Cause, str]:
 )
 def test_tables(document: Path, name: str, table: Callable[[], str]) -> None:
     """The tables in the documents are made of what the code has."""
+    assert generated(document, name) == table(), f"put this there:\n{table()}"
+
+
+def generated(document: Path, name: str) -> str:
+    """Return the part of a document between the markers of a table."""
     match = re.search(
         rf"<!-- {name}:begin -->\n(.*)\n<!-- {name}:end -->",
         document.read_text(),
         re.DOTALL,
     )
     assert match
-    assert match[1] == table(), f"put this there:\n{table()}"
+    return match[1]
+
+
+def cells(table: str) -> list[list[str]]:
+    """Return the cells of the rows of a table, without its head."""
+    rows = table.splitlines()[2:]
+    return [row.strip("| ").split(" | ") for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "same"), [("codes", codes_table, 3), ("causes", causes_table, 2)]
+)
+def test_russian_sip_codes(name: str, table: Callable[[], str], same: int) -> None:
+    """The Russian tables have the codes and the causes of the code, all explained."""
+    english, russian = cause_names("en"), cause_names("ru")
+    names = {english[cause]: russian[cause] for cause in Cause}
+    expected = [[names.get(c, c) for c in row[:same]] for row in cells(table())]
+    rows = cells(generated(RUSSIAN / "sip-codes.md", name))
+    assert [row[:same] for row in rows] == expected
+    for row in rows:
+        assert len(row) == 4
+        assert all(re.search("[а-я]", cell) for cell in row[same:]), row
 
 
 def test_entities_are_documented() -> None:
