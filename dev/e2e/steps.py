@@ -141,7 +141,7 @@ async def failing_line(visit: Visit) -> None:
     await visit.shows(Registration="Not registered", Status="Error")
     await visit.shows(Status_code="503", Error_message="Service Unavailable")
     activity = page.locator("ha-logbook")
-    for words in ("Not registered", "Registration lost", "Service Unavailable"):
+    for words in ("Not registered", "Lost", "Service Unavailable"):
         await expect(activity.get_by_text(words, exact=True).first).to_be_visible()
     device = page.locator("ha-config-device-page")
     await visit.frontend.picture("line", page, device)
@@ -156,9 +156,7 @@ async def failing_line(visit: Visit) -> None:
         assert private not in diagnostics, f"{private} is in the diagnostics"
     lines[MAIN].recover()
     lines[SUPPORT].recover()
-    await expect(
-        activity.get_by_text("Registration restored", exact=True)
-    ).to_be_visible()
+    await expect(activity.get_by_text("Restored", exact=True)).to_be_visible()
 
     polls = [poll.at for poll in visit.portal.requests if _asked(poll) == len(lines)]
     gaps = [later - earlier for earlier, later in pairwise(polls[-3:])]
