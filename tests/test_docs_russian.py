@@ -31,6 +31,13 @@ def tables(text: str) -> list[tuple[int, int]]:
     return [(table.count("\n"), table.split("\n")[0].count("|")) for table in found]
 
 
+def figures(text: str) -> list[list[str]]:
+    """Return the numbers in each row of all tables, in order, but for names and links."""
+    rows = re.findall(r"^\|.*\|$", text, re.MULTILINE)
+    plain = (re.sub(r"`[^`]*`|\]\(<?[^)]*\)", "", row) for row in rows)
+    return [sorted(re.findall(r"\d+", row)) for row in plain]
+
+
 def differs(english: Any, russian: Any) -> str | None:
     """Return what is not the same in two values, but for texts in Russian."""
     if isinstance(english, dict) and isinstance(russian, dict):
@@ -56,6 +63,7 @@ def test_russian_is_like_english(document: Path) -> None:
     plain_russian, plain_english = FENCED.sub("", russian), FENCED.sub("", english)
     assert headings(plain_russian) == headings(plain_english)
     assert tables(plain_russian) == tables(plain_english)
+    assert figures(plain_russian) == figures(plain_english)
     ours, theirs = FENCED.findall(russian), FENCED.findall(english)
     assert [kind for kind, _ in ours] == [kind for kind, _ in theirs]
     for (kind, text), (_, other) in zip(ours, theirs, strict=True):
