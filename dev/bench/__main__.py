@@ -17,7 +17,7 @@ from .report import write
 HERE = Path(__file__).parent
 # Sections that measure processor time run alone; the simulated hours run beside the
 # scale run, which mostly waits.
-STAGES = (("clients",), ("refresh",), ("scale", "hours"))
+STAGES = (("clients",), ("refresh",), ("uptime",), ("scale", "hours"))
 
 
 def _measured(options: Sequence[str], section: str) -> Any:

@@ -34,7 +34,7 @@ INTERVAL = 15
 
 
 @asynccontextmanager
-async def _refreshed(
+async def refreshed(
     domain: str, lines: int, *, recorder: bool = False
 ) -> AsyncGenerator[tuple[HomeAssistant, ConfigEntry, Portals]]:
     """Provide a Home Assistant with a portal that is refreshed on request."""
@@ -47,7 +47,7 @@ async def _refreshed(
         yield hass, entry, portals
 
 
-def _refresh(hass: HomeAssistant, entry: ConfigEntry) -> Callable[[], Awaitable[None]]:
+def refresh(hass: HomeAssistant, entry: ConfigEntry) -> Callable[[], Awaitable[None]]:
     """Return a function that refreshes an entry and waits for the end."""
 
     async def refresh() -> None:
@@ -74,13 +74,13 @@ async def _processor(lines: int, repetitions: int) -> dict[str, dict[str, list[f
         for domain in (OURS, USUAL)
     }
     reg_ids = range(FIRST_REG_ID, FIRST_REG_ID + lines)
-    async with _refreshed(OURS, lines) as ours, _refreshed(USUAL, lines) as usual:
+    async with refreshed(OURS, lines) as ours, refreshed(USUAL, lines) as usual:
         sides = ((OURS, ours), (USUAL, usual))
         for _, (hass, entry, _) in sides:
-            await _refresh(hass, entry)()
+            await refresh(hass, entry)()
         for _ in range(repetitions):
             for domain, (hass, entry, portals) in sides:
-                act = _refresh(hass, entry)
+                act = refresh(hass, entry)
                 for what, changed in (("one", 1), ("all", lines), ("none", 0)):
                     if changed:
                         await portals.do("change", lines=changed)
@@ -93,7 +93,7 @@ async def _processor(lines: int, repetitions: int) -> dict[str, dict[str, list[f
 async def _writes(domain: str, lines: int) -> dict[str, dict[str, int]]:
     """Count state writes, and the rows that the recorder stores for them."""
     counts = {}
-    async with _refreshed(domain, lines, recorder=True) as (hass, entry, portals):
+    async with refreshed(domain, lines, recorder=True) as (hass, entry, portals):
         recorder = get_instance(hass)
         database = Path(hass.config.path(DATABASE))
         written = 0
@@ -105,13 +105,13 @@ async def _writes(domain: str, lines: int) -> dict[str, dict[str, int]]:
 
         hass.bus.async_listen(EVENT_STATE_CHANGED, wrote)
         hass.bus.async_listen(EVENT_STATE_REPORTED, wrote, event_filter=_any)
-        await _refresh(hass, entry)()
+        await refresh(hass, entry)()
         await recorder.async_block_till_done()
         for what, changed in (("none", 0), ("one", 1), ("all", lines)):
             rows, written = _rows(database), 0
             if changed:
                 await portals.do("change", lines=changed)
-            await _refresh(hass, entry)()
+            await refresh(hass, entry)()
             await recorder.async_block_till_done()
             counts[what] = {"writes": written, "rows": _rows(database) - rows}
     return counts
@@ -133,7 +133,7 @@ def _rows(database: Path) -> int:
 async def _set_up(domain: str, lines: int, repetitions: int) -> dict[str, list[float]]:
     """Measure the setup of an entry that was set up before, as at every restart."""
     seconds: dict[str, list[float]] = {"processor": [], "wall": []}
-    async with _refreshed(domain, lines) as (hass, entry, _):
+    async with refreshed(domain, lines) as (hass, entry, _):
         for _ in range(repetitions):
             assert await hass.config_entries.async_unload(entry.entry_id)
             await hass.async_block_till_done()
@@ -159,7 +159,7 @@ async def _memory(domain: str, few: int, many: int) -> float:
             entry = make_entry(domain, portals.webhooks[0])
             await set_up(hass, entry)
             for _ in range(2):
-                await _refresh(hass, entry)()
+                await refresh(hass, entry)()
             gc.collect()
             used[lines] = tracemalloc.get_traced_memory()[0]
             tracemalloc.stop()

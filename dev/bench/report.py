@@ -17,6 +17,7 @@ from .plots import CLOUD_LIMIT, NAMES, OURS, PATTERNS, USUAL, sizes_of
 
 FAST = ("fast_batch", "fast_list")
 CHANGES = {"none": "nothing", "one": "one line", "all": "all lines"}
+LOGS = {"empty": "empty log", "year": "full year"}
 PACKAGES = (
     "homeassistant",
     "aiohttp",
@@ -52,6 +53,8 @@ def write(path: Path, figures: dict[str, Any], *, quick: bool) -> list[str]:
         _clients(figures["clients"]),
         "## Integration: one refresh in Home Assistant",
         _refresh(figures["refresh"]),
+        "## Uptime",
+        _uptime(figures),
         "## Scale: 50 portals × 10 lines in one Home Assistant",
         _scale(figures["scale"]),
         "## Detection",
@@ -160,8 +163,40 @@ def _verdicts(figures: dict[str, Any]) -> list[Verdict]:
             )
             for what, change in CHANGES.items()
         ),
+        *_recorded(figures),
         *_detected(figures["hours"]),
     ]
+
+
+def _recorded(figures: dict[str, Any]) -> list[Verdict]:
+    """Return what the recording of the uptime costs."""
+    uptime, line = figures["uptime"], figures["refresh"]["bytes_per_line"][OURS]
+    dearer = _dearer(uptime)
+    empty, year = (uptime["log_bytes"][log] / 1024 for log in ("empty", "year"))
+    return [
+        Verdict(
+            f"an idle refresh of {uptime['lines']} lines is as cheap with the uptime "
+            "recorded as without: at most 1.05 ×",
+            ", ".join(f"{dearer[log]:.2f} ({label})" for log, label in LOGS.items()),
+            max(dearer.values()) <= 1.05,
+        ),
+        Verdict(
+            "the log of the uptime: at most 40 KiB a line after a full year",
+            f"{year:.1f} KiB",
+            year <= 40,
+        ),
+        Verdict(
+            "the same with all else that a line has in memory, its entities included",
+            f"{line / 1024 - empty + year:.1f} KiB",
+            line / 1024 - empty + year <= 40,
+        ),
+    ]
+
+
+def _dearer(uptime: dict[str, Any]) -> dict[str, float]:
+    """Return by what a refresh costs more with the uptime recorded, by its log."""
+    used = {log: median(seconds) for log, seconds in uptime["refresh"].items()}
+    return {log: used[log] / used["without"] for log in LOGS}
 
 
 def _detected(hours: dict[str, Any]) -> list[Verdict]:
@@ -283,7 +318,7 @@ def _refresh(refresh: dict[str, Any]) -> str:
     counts_head = (
         "state writes / recorder rows",
         *CHANGES.values(),
-        "writes of an hour without a change",
+        "writes of an hour's polls without a change",
     )
     cheap = refresh["cheap_ulids"]
     rows += [
@@ -301,8 +336,8 @@ def _refresh(refresh: dict[str, Any]) -> str:
 that is installed here is {_ulid_kind()}. The rows "ULIDs in C" have them at next to no \
 cost, on both sides, as in Home Assistant's own image: writing is cheaper there, so that a \
 refresh in which nothing changed is 1/{less:.1f} of the usual pattern's."""
-    facts = f"""Memory of a line, its six entities in Home Assistant and its device \
-included: {memory[OURS] / 1024:.1f} KiB (usual pattern: {memory[USUAL] / 1024:.1f} KiB). \
+    facts = f"""Memory of a line, its nine enabled entities in Home Assistant and its device \
+included, with an empty log of its uptime: {memory[OURS] / 1024:.1f} KiB (usual pattern: {memory[USUAL] / 1024:.1f} KiB). \
 Import of the integration and its platforms: {_ms(median(imported["wall"]))} ms, \
 {_ms(median(imported["processor"]))} ms of processor."""
     return "\n\n".join(
@@ -319,6 +354,44 @@ Import of the integration and its platforms: {_ms(median(imported["wall"]))} ms,
 def _ulid_kind() -> str:
     """Return how the installed package makes ULIDs."""
     return "plain Python" if isinstance(ulid_at_time, FunctionType) else "compiled"
+
+
+def _uptime(figures: dict[str, Any]) -> str:
+    """Return what the recording of the uptime costs."""
+    uptime, memory = figures["uptime"], figures["refresh"]["bytes_per_line"]
+    used, hourly, log = uptime["refresh"], uptime["hourly"], uptime["log_bytes"]
+    rows = [("not recorded", _ms(median(used["without"])), "", "", "")]
+    for name, label in LOGS.items():
+        anew = median(hourly[name])
+        rows.append(
+            (
+                f"recorded, {label}",
+                _ms(median(used[name])),
+                _ms(anew),
+                _ms(anew / uptime["lines"]),
+                f"{log[name] / 1024:.1f}",
+            )
+        )
+    head = (
+        _lines(str(uptime["lines"])),
+        "refresh, nothing changed, ms",
+        "all figures anew, ms",
+        "of it a line, ms",
+        "log of a line, KiB",
+    )
+    whole = (memory[OURS] - log["empty"] + log["year"]) / 1024
+    return f"""{_table(head, rows)}
+
+The figures of a line are computed anew when one of its outages begins or ends, and those of \
+all lines once an hour; in a refresh in which nothing changed none are. After that hour \
+those sensors write their state whose value has changed, at most three a line. "Full year": \
+an outage of ten minutes every two hours, more than the log keeps change by change, so that it is as large as it \
+can become.
+
+The bar for memory, 40 KiB a line after a full year, is met by what the uptime records. A \
+line as a whole has {whole:.1f} KiB then: its nine entities and its device have \
+{memory[OURS] / 1024:.1f} KiB before anything is recorded, and those of the usual pattern \
+have {memory[USUAL] / 1024:.1f} KiB, most of which is Home Assistant's own."""
 
 
 def _scale(scale: dict[str, Any]) -> str:
@@ -405,7 +478,7 @@ Both patterns poll with this project's client here, so that the poll itself, mos
 is left of a refresh in which nothing changed, counts for both: the portal reports times \
 for every command, 440 bytes a line, and somebody has to read them. What the integration \
 adds to its poll is in the row below. A refresh in which all lines changed is mostly Home \
-Assistant's own writing of six states a line."""
+Assistant's own writing of six states a line, and the usual pattern writes all nine."""
 
 _CLIENTS = """\
 - Over https are those rows that say so; `b24pysdk` cannot do without. Its rows compare \
@@ -453,8 +526,13 @@ the line drops or recovers, so that all that is shown of it changes. State write
 database. "Client alone": the poll of the same lines without Home Assistant. Set-up is that of a \
 restart: entry, devices and entities were there before.
 - **Usual pattern** (`dev/bench/custom_components/usual_sip`): the same client, lines \
-and entities on a plain `DataUpdateCoordinator` at a fixed 60 s and plain \
-`CoordinatorEntity`, which writes at every poll.
+and entities, namely those that are enabled by default, on a plain \
+`DataUpdateCoordinator` at a fixed 60 s and plain `CoordinatorEntity`, which writes at \
+every poll. Its uptime is computed at every poll from a list of the outages in memory.
+- **Uptime**: the three variants in turn, in one Home Assistant; "not recorded": the call \
+that records is replaced by one that does nothing. The year is simulated, and every line \
+has the same one. Its memory: `tracemalloc`, a year of ten lines that was recorded \
+change by change.
 - **Scale**: real time, at the default options, after set-up. "After its due time": from \
 when the event loop's timer of a poll was due until the poll began. The simulated hours \
 ran on the other core meanwhile.

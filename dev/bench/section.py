@@ -30,6 +30,10 @@ def _section(name: str) -> tuple[Measure, Callable[[], asyncio.AbstractEventLoop
         from .refresh import measure_refresh  # noqa: PLC0415
 
         return measure_refresh, asyncio.SelectorEventLoop
+    if name == "uptime":
+        from .uptime import measure_uptime  # noqa: PLC0415
+
+        return measure_uptime, asyncio.SelectorEventLoop
     from .scale import WatchedLoop, measure_scale  # noqa: PLC0415
 
     return measure_scale, WatchedLoop

@@ -49,6 +49,7 @@ PROBE_SECONDS = 5.0
 # `PAID` is a boolean in the documentation; the server passes on what it receives.
 _YES_NO = {"true": True, "1": True, "y": True, "false": False, "0": False, "n": False}
 _REG_KEY = re.compile(r"reg([1-9][0-9]{0,18})")
+_INTEGER = re.compile(r"\s*-?[0-9]{1,19}\s*", re.ASCII)
 _NOT_SHOWN = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\s]+"
 )
@@ -444,7 +445,7 @@ def parse_int(value: Any) -> int | None:
         return None
     if isinstance(value, int):
         return value
-    if isinstance(value, str) and re.fullmatch(r"\s*-?[0-9]{1,19}\s*", value, re.ASCII):
+    if isinstance(value, str) and _INTEGER.fullmatch(value):
         return int(value)
     if isinstance(value, float) and value.is_integer():
         return int(value)

@@ -1,17 +1,18 @@
-"""The same entities as those of Bitrix24 SIP, in the usual pattern.
+"""The entities that Bitrix24 SIP enables by default, in the usual pattern.
 
 A plain coordinator that polls all lines at a fixed interval, and plain entities that
 write their state at every poll. The client is the same, so that what differs is the
-pattern.
+pattern. Uptime is computed from the outages since the setup, which are kept in memory.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 import logging
 from typing import override
 
 from custom_components.bitrix24_sip.bitrix24 import (
     Bitrix24Client,
+    OutgoingLine,
     SipConnector,
     SipLine,
     SipRegistration,
@@ -28,6 +29,7 @@ from homeassistant.helpers.update_coordinator import (
     DataUpdateCoordinator,
     UpdateFailed,
 )
+from homeassistant.util import dt as dt_util
 from homeassistant.util.json import json_loads
 
 PLATFORMS = [Platform.BINARY_SENSOR, Platform.EVENT, Platform.SENSOR]
@@ -37,11 +39,39 @@ type UsualConfigEntry = ConfigEntry[UsualCoordinator]
 
 
 @dataclass
+class UsualOutage:
+    """An outage. ended: None while it lasts."""
+
+    began: datetime
+    ended: datetime | None = None
+
+    def seconds(self, start: datetime, now: datetime) -> float:
+        """Return the downtime since the start of a period."""
+        ended = self.ended or now
+        return max((ended - max(self.began, start)).total_seconds(), 0.0)
+
+
+@dataclass
 class UsualData:
-    """The result of a poll."""
+    """The result of a poll, and the outages up to it."""
 
     registrations: dict[int, SipRegistration]
     connector: SipConnector
+    outgoing: OutgoingLine | None
+    outages: dict[int, list[UsualOutage]]
+    recorded_since: datetime
+    now: datetime
+
+    def period(self, days: int) -> tuple[datetime, float]:
+        """Return the start of a period that ends now, and its known seconds."""
+        start = max(self.recorded_since, self.now - timedelta(days=days))
+        return start, (self.now - start).total_seconds()
+
+    def downtime(self, reg_id: int, days: int) -> float:
+        """Return the seconds of a period in which a line was not registered."""
+        start, _ = self.period(days)
+        outages = self.outages.get(reg_id, ())
+        return sum(outage.seconds(start, self.now) for outage in outages)
 
     def count(self, *, registered: bool) -> int:
         """Return how many lines are registered, or are not."""
@@ -71,14 +101,21 @@ class UsualCoordinator(DataUpdateCoordinator[UsualData]):
         )
         self.lines: dict[int, SipLine] = {}
         self.connector = SipConnector()
+        self.outgoing: OutgoingLine | None = None
+        self.outages: dict[int, list[UsualOutage]] = {}
+        self.recorded_since = dt_util.utcnow()
 
     @override
     async def _async_setup(self) -> None:
         """Request once what does not change often."""
-        answers = await self.telephony.poll([], with_lines=True, with_connector=True)
+        answers = await self.telephony.poll(
+            [], with_lines=True, with_connector=True, with_outgoing=True
+        )
         assert isinstance(answers.lines, dict)
         assert isinstance(answers.connector, SipConnector)
+        assert isinstance(answers.outgoing, OutgoingLine)
         self.lines, self.connector = answers.lines, answers.connector
+        self.outgoing = answers.outgoing
 
     @override
     async def _async_update_data(self) -> UsualData:
@@ -89,7 +126,26 @@ class UsualCoordinator(DataUpdateCoordinator[UsualData]):
             if not isinstance(answer, SipRegistration):
                 raise UpdateFailed(str(answer))
             registrations[reg_id] = answer
-        return UsualData(registrations, self.connector)
+        now = dt_util.utcnow()
+        for reg_id, registration in registrations.items():
+            self._record(reg_id, now, registered=registration.registered)
+        return UsualData(
+            registrations,
+            self.connector,
+            self.outgoing,
+            self.outages,
+            self.recorded_since,
+            now,
+        )
+
+    def _record(self, reg_id: int, now: datetime, *, registered: bool) -> None:
+        """Keep when an outage began and ended."""
+        outages = self.outages.setdefault(reg_id, [])
+        lasts = bool(outages) and outages[-1].ended is None
+        if registered and lasts:
+            outages[-1].ended = now
+        elif not registered and not lasts:
+            outages.append(UsualOutage(now))
 
 
 class UsualPortalEntity(CoordinatorEntity[UsualCoordinator]):

@@ -1,6 +1,6 @@
 """Binary sensors in the usual pattern."""
 
-from typing import override
+from typing import Any, override
 
 from homeassistant.components.binary_sensor import (  # type: ignore[attr-defined]
     BinarySensorDeviceClass,
@@ -56,3 +56,13 @@ class UsualRegistration(UsualLineEntity, BinarySensorEntity):
     def is_on(self) -> bool:
         """Return the value."""
         return self.registration.registered
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, Any]:
+        """Return whether calls go out by this line by default."""
+        outgoing = self.coordinator.data.outgoing
+        return {
+            "default_outgoing_line": outgoing is not None
+            and outgoing.reg_id == self.reg_id
+        }

@@ -6,7 +6,7 @@ from homeassistant.components.event import EventEntity
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from . import UsualConfigEntry, UsualLineEntity
+from . import UsualConfigEntry, UsualLineEntity, UsualPortalEntity
 
 
 async def async_setup_entry(
@@ -16,6 +16,7 @@ async def async_setup_entry(
 ) -> None:
     """Add the entities."""
     coordinator = entry.runtime_data
+    async_add_entities([UsualIncident(coordinator, "incident")])
     async_add_entities(
         UsualEvent(coordinator, line, "event") for line in coordinator.lines.values()
     )
@@ -31,7 +32,35 @@ class UsualEvent(UsualLineEntity, EventEntity):
     @override
     def _handle_coordinator_update(self) -> None:
         """Fire if the line's state has changed."""
-        before, self._registered = self._registered, self.registration.registered
+        registration = self.registration
+        before, self._registered = self._registered, registration.registered
         if before is not None and before != self._registered:
-            self._trigger_event("recovered" if self._registered else "failed")
+            self._trigger_event(
+                "recovered" if self._registered else "failed",
+                {
+                    "reg_id": self.reg_id,
+                    "status": registration.status_result,
+                    "status_code": registration.status_code,
+                    "error_message": registration.error_message,
+                },
+            )
+        super()._handle_coordinator_update()
+
+
+class UsualIncident(UsualPortalEntity, EventEntity):
+    """Fires when the number of lines that are down changes."""
+
+    _attr_event_types = ["began", "grew", "ended"]  # noqa: RUF012
+    _failed = 0
+
+    @callback
+    @override
+    def _handle_coordinator_update(self) -> None:
+        """Fire if more lines are down than before, or none any longer."""
+        before = self._failed
+        self._failed = self.coordinator.data.count(registered=False)
+        if self._failed > before:
+            self._trigger_event("grew" if before else "began", {"lines": self._failed})
+        elif before and not self._failed:
+            self._trigger_event("ended")
         super()._handle_coordinator_update()

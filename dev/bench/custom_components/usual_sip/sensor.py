@@ -3,11 +3,17 @@
 from datetime import datetime
 from typing import override
 
-from homeassistant.components.sensor import SensorDeviceClass, SensorEntity
+from custom_components.bitrix24_sip.bitrix24 import SipLine
+from homeassistant.components.sensor import (
+    SensorDeviceClass,
+    SensorEntity,
+    SensorStateClass,
+)
+from homeassistant.const import PERCENTAGE
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from . import UsualConfigEntry, UsualLineEntity, UsualPortalEntity
+from . import UsualConfigEntry, UsualCoordinator, UsualLineEntity, UsualPortalEntity
 
 
 async def async_setup_entry(
@@ -24,6 +30,10 @@ async def async_setup_entry(
     lines = coordinator.lines.values()
     for entity in (UsualStatus, UsualStatusCode, UsualErrorMessage, UsualLastUpdated):
         async_add_entities(entity(coordinator, line, entity.__name__) for line in lines)
+    async_add_entities([UsualPortalUptime(coordinator, "uptime_30d")])
+    for days in (1, 30):
+        async_add_entities(UsualUptime(coordinator, line, days) for line in lines)
+    async_add_entities(UsualOutages(coordinator, line, "outages_30d") for line in lines)
 
 
 class UsualPortalSensor(UsualPortalEntity, SensorEntity):
@@ -57,6 +67,13 @@ class UsualStatus(UsualLineEntity, SensorEntity):
         """Return the value."""
         return self.registration.status_result
 
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, str] | None:
+        """Return why the line is not registered."""
+        cause = self.registration.cause
+        return {"cause": cause} if cause else None
+
 
 class UsualStatusCode(UsualLineEntity, SensorEntity):
     """The SIP response code."""
@@ -88,3 +105,67 @@ class UsualLastUpdated(UsualLineEntity, SensorEntity):
     def native_value(self) -> datetime | None:
         """Return the value."""
         return self.registration.last_updated
+
+
+class UsualUptime(UsualLineEntity, SensorEntity):
+    """The uptime of a line."""
+
+    _attr_state_class = SensorStateClass.MEASUREMENT
+    _attr_native_unit_of_measurement = PERCENTAGE
+    _attr_suggested_display_precision = 2
+
+    def __init__(self, coordinator: UsualCoordinator, line: SipLine, days: int) -> None:
+        """Set the period."""
+        super().__init__(coordinator, line, f"uptime_{days}d")
+        self.days = days
+
+    @property
+    @override
+    def native_value(self) -> float | None:
+        """Return the value, None while less than an hour is known."""
+        data = self.coordinator.data
+        _, known = data.period(self.days)
+        if known < 3600:
+            return None
+        return round(100 - 100 * data.downtime(self.reg_id, self.days) / known, 2)
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, int]:
+        """Return how much of the period is known."""
+        _, known = self.coordinator.data.period(self.days)
+        return {"known_percent": int(known / self.days / 864)}
+
+
+class UsualOutages(UsualLineEntity, SensorEntity):
+    """The number of outages of a line."""
+
+    _attr_state_class = SensorStateClass.MEASUREMENT
+
+    @property
+    @override
+    def native_value(self) -> int:
+        """Return the value."""
+        data = self.coordinator.data
+        start, _ = data.period(30)
+        outages = data.outages.get(self.reg_id, ())
+        return sum(outage.seconds(start, data.now) > 0 for outage in outages)
+
+
+class UsualPortalUptime(UsualPortalEntity, SensorEntity):
+    """The uptime of all lines."""
+
+    _attr_state_class = SensorStateClass.MEASUREMENT
+    _attr_native_unit_of_measurement = PERCENTAGE
+    _attr_suggested_display_precision = 2
+
+    @property
+    @override
+    def native_value(self) -> float | None:
+        """Return the value, None while less than an hour is known."""
+        data = self.coordinator.data
+        _, known = data.period(30)
+        if known < 3600:
+            return None
+        downtime = sum(data.downtime(reg_id, 30) for reg_id in data.registrations)
+        return round(100 - 100 * downtime / known / len(data.registrations), 2)
