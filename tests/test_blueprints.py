@@ -137,7 +137,8 @@ async def test_down_and_back(
     assert titles(notified) == ["Main line is down"]
     assert notified[0].data["message"] == (
         "Main line is down: the provider refuses the login (403 Forbidden). "
-        "Check login and password of the line in Bitrix24."
+        "Check login and password of the line in Bitrix24. "
+        "Main line is the default line for outgoing calls."
     )
     portal.lines[MAIN].recover()
     await minutes(5)
@@ -195,9 +196,52 @@ async def test_several_reasons(
     portal.lines[MAIN].drop(403, "Forbidden")
     portal.lines[SALES].drop(503, "Service Unavailable")
     await minutes(4)
-    assert [call.data["message"] for call in notified] == [
-        "Main line and Sales are down: for several reasons."
-    ]
+    [call] = notified
+    assert call.data["message"] == (
+        "Main line and Sales are down: for several reasons. "
+        "Main line is the default line for outgoing calls."
+    )
+
+
+@pytest.mark.parametrize(
+    ("outgoing", "chosen", "back", "told"),
+    [
+        pytest.param(SALES, None, None, True, id="down"),
+        pytest.param(MAIN, None, None, False, id="never down"),
+        pytest.param(SALES, None, SALES, False, id="back"),
+        pytest.param(SALES, SUPPORT, None, False, id="not chosen"),
+    ],
+)
+async def test_the_default_outgoing_line(
+    hass: HomeAssistant,
+    portal: Portal,
+    start: Any,
+    set_up: SetUp,
+    notified: list[ServiceCall],
+    minutes: Pass,
+    outgoing: int,
+    chosen: int | None,
+    back: int | None,
+    told: bool,
+) -> None:
+    """The message names it if it is one of the lines that the message is about."""
+    portal.outgoing = f"reg{outgoing}"
+    entry = await set_up(portal)
+    device = chosen and line_device(hass, entry, chosen)
+    await start(
+        "line_down", minutes=2, lines={"device_id": device.id} if device else {}
+    )
+    portal.lines[SALES].drop()
+    portal.lines[SUPPORT].drop()
+    await minutes(1)
+    if back:
+        portal.lines[back].recover()
+        portal.lines[MAIN].drop()
+    await minutes(4)
+    [call] = notified
+    sentence = " Sales is the default line for outgoing calls."
+    assert call.data["message"].endswith(sentence) is told
+    assert told or "outgoing" not in call.data["message"]
 
 
 async def test_short_drops_and_unknown_lines_are_not_told(

@@ -16,7 +16,7 @@ from pytest_homeassistant_custom_component.common import (
 from custom_components.bitrix24_sip.const import DOMAIN, EVENT_INCIDENT
 from custom_components.bitrix24_sip.incidents import IncidentTracker
 from dev.portal import Portal
-from dev.portal.faults import FAULTS
+from dev.portal.faults import FAULTS, Result
 from homeassistant.core import Event, HomeAssistant, State
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.helpers.json import json_dumps
@@ -79,6 +79,7 @@ async def test_began_grew_and_ended(
     assert (began["status_code"], began["error_message"]) == (403, "Forbidden")
     assert began["cause"] == "forbidden"
     assert began["unstable"] == []
+    assert began["default_outgoing_line"] == "Main line"
     assert "duration" not in began
     portal.lines[SUPPORT].drop(503, "Service Unavailable")
     await poll(2)
@@ -97,6 +98,7 @@ async def test_began_grew_and_ended(
     assert ended["event_type"] == "ended"
     assert ended["reg_ids"] == [MAIN, SALES, SUPPORT]
     assert ended["duration"] == 6 + 61 + 61 + 16
+    assert ended["default_outgoing_line"] == "Main line"
     assert types(fired) == ["began", "grew", "ended"]
     assert fired[2].data["entity_id"] == incident_of(hass, entry)
     assert fired[2].data["duration"] == ended["duration"]
@@ -112,6 +114,36 @@ async def test_names_are_those_of_the_devices(
     portal.lines[MAIN].drop()
     await poll(2)
     assert attributes_of(hass, entry)["lines"] == ["Reception"]
+
+
+@pytest.mark.parametrize(
+    ("outgoing", "told"),
+    [
+        pytest.param(f"reg{SALES}", "Sales", id="a line of the incident"),
+        pytest.param(f"reg{MAIN}", None, id="another line"),
+        pytest.param("sip12", None, id="no SIP registration"),
+        pytest.param(None, None, id="unknown"),
+    ],
+)
+async def test_the_default_outgoing_line(
+    hass: HomeAssistant,
+    portal: Portal,
+    set_up: SetUp,
+    fired: list[Event[Any]],
+    poll: Poll,
+    outgoing: str | None,
+    told: str | None,
+) -> None:
+    """It is named in the incident if the incident has taken it."""
+    if outgoing is None:
+        portal.fault(Result(None), method="voximplant.line.outgoing.get")
+    portal.outgoing = outgoing
+    entry = await set_up(portal)
+    portal.lines[SALES].drop()
+    portal.lines[SUPPORT].drop()
+    await poll(2)
+    assert attributes_of(hass, entry)["default_outgoing_line"] == told
+    assert fired[0].data["default_outgoing_line"] == told
 
 
 async def test_ends_without_a_poll(

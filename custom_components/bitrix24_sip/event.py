@@ -258,6 +258,7 @@ class PortalIncident(PortalEntity[None], EventEntity):
         """Fire the event, of the entity and on the event bus."""
         if news.event is IncidentEvent.BEGAN:
             self._acknowledged = False
+        outgoing = self.coordinator.data.default_outgoing
         attributes: dict[str, Any] = {
             "lines": [self._name(reg_id) for reg_id in news.lines],
             "reg_ids": list(news.lines),
@@ -267,6 +268,9 @@ class PortalIncident(PortalEntity[None], EventEntity):
             "error_message": news.text,
             "cause": news.cause,
             "unstable": [self._name(reg_id) for reg_id in news.unstable],
+            "default_outgoing_line": (
+                self._name(outgoing) if outgoing in news.lines else None
+            ),
         }
         if news.event is not IncidentEvent.ENDED:
             attributes["back"] = [
