@@ -17,6 +17,7 @@ from dev.portal.faults import FAULTS, Result
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
 
 from .conftest import MAIN, SALES, SUPPORT, Poll, SetUp, line_device
 
@@ -123,6 +124,35 @@ async def test_device(
         assert [line["error"] for line in data["lines"]] == [
             not_found if number == 2 else None for number in lines
         ]
+
+
+async def test_uptime_and_incident(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    hass_client: ClientSessionGenerator,
+    wait: Poll,
+) -> None:
+    """How much is recorded, and the incident that is open, without names and REG_IDs."""
+    await wait(60)
+    data: Any = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+    assert data["uptime"] == {"lines": 3, "changes": 3, "known_seconds": 3 * 60}
+    assert data["incident"] is None
+    portal.lines[MAIN].drop()
+    portal.lines[SALES].drop()
+    await wait(60)
+    since = dt_util.utcnow().isoformat()
+    await wait(6)
+    data = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+    assert data["uptime"] == {"lines": 3, "changes": 5, "known_seconds": 3 * 126}
+    assert data["incident"] == {"lines": 2, "since": since, "acknowledged": False}
+    assert "Sales" not in json.dumps(data)
+    for line in portal.lines.values():
+        line.recover()
+    await wait(16)
+    await wait(121)
+    data = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+    assert data["incident"] is None
 
 
 async def test_next_poll_after_an_error(

@@ -6,15 +6,19 @@ import re
 from typing import Any
 
 from homeassistant.components.diagnostics import async_redact_data
+from homeassistant.components.event import DOMAIN as EVENT_DOMAIN
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import device_registry as dr, entity_registry as er
 
 from .bitrix24 import Bitrix24Error
-from .const import CONF_REG_IDS, CONF_WEBHOOK
+from .const import CONF_REG_IDS, CONF_WEBHOOK, DOMAIN
 from .coordinator import Bitrix24SipConfigEntry, Bitrix24SipCoordinator
 from .devices import reg_id_of
+from .event import INCIDENT
+from .incidents import IncidentEvent
 from .state import LineState
+from .uptime import DAY, DAYS_KEPT, PortalUptime
 
 # Titles and messages contain names and telephone numbers, and a REG_ID identifies a
 # line of a company, so lines are numbered instead.
@@ -39,6 +43,8 @@ async def async_get_config_entry_diagnostics(
     }
     if entry.state is ConfigEntryState.LOADED:
         diagnostics["portal"] = _portal(entry.runtime_data)
+        diagnostics["uptime"] = _uptime(entry.runtime_data.uptime.uptime)
+        diagnostics["incident"] = _incident(hass, entry)
         diagnostics["lines"] = list(_lines(entry.runtime_data).values())
     return diagnostics
 
@@ -82,6 +88,36 @@ def _portal(coordinator: Bitrix24SipCoordinator) -> dict[str, Any]:
             "asked_apart": len(telephony.planner.isolated),
         },
         "raw_shapes": shape(telephony.samples),
+    }
+
+
+def _uptime(uptime: PortalUptime) -> dict[str, int]:
+    """Return how much is recorded of all lines."""
+    lines, now = uptime.lines.values(), uptime.now
+    start = max(now - DAYS_KEPT * DAY, 0)
+    return {
+        "lines": len(lines),
+        "changes": sum(line.changes for line in lines),
+        "known_seconds": sum(line.figures(start, now).known for line in lines),
+    }
+
+
+def _incident(
+    hass: HomeAssistant, entry: Bitrix24SipConfigEntry
+) -> dict[str, Any] | None:
+    """Return data about the incident that is open, None where there is none."""
+    entity_id = er.async_get(hass).async_get_entity_id(
+        EVENT_DOMAIN, DOMAIN, f"{entry.entry_id}_{INCIDENT.key}"
+    )
+    state = hass.states.get(entity_id) if entity_id else None
+    if state is None or not (lost_at := state.attributes.get("lost_at")):
+        return None
+    if state.attributes["event_type"] == IncidentEvent.ENDED:
+        return None
+    return {
+        "lines": len(lost_at),
+        "since": min(lost_at),
+        "acknowledged": state.attributes["acknowledged"],
     }
 
 

@@ -256,6 +256,11 @@ class LineUptime:
         """The state since the latest change."""
         return self._states[-1] if self._states else _NOT_KNOWN
 
+    @property
+    def changes(self) -> int:
+        """How many changes are in the log, without those that are summed up."""
+        return len(self._at)
+
     def change(self, now: int, state: int) -> None:
         """Take the state from now on, which is no earlier than the latest change."""
         if self._at and self._at[-1] == now:
