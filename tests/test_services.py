@@ -224,6 +224,7 @@ async def test_uptime_of_all_lines(
         "status": "error",
         "status_code": 403,
         "error_message": "Forbidden",
+        "cause": "forbidden",
     }
     assert main["longest_outage"] == main["mean_time_to_recover"] == 1200
     assert main["downtime"] == 1200 + going_on["downtime"]

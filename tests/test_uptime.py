@@ -513,6 +513,21 @@ def test_down_without_a_reason() -> None:
     assert outage.reason == Reason()
 
 
+@pytest.mark.parametrize(
+    ("reason", "cause"),
+    [
+        (Reason(), None),
+        (Reason(401, "Unauthorized", "error"), "wrong_credentials"),
+        (Reason(None, "DNS failure", "wait"), "provider_unreachable"),
+        (Reason(None, "", "error"), "other"),
+        (Reason(None, "", "in_progress"), "no_answer"),
+    ],
+)
+def test_cause_of_an_outage(reason: Reason, cause: str | None) -> None:
+    """It is that of the status with which the outage began."""
+    assert reason.cause == cause
+
+
 def test_too_many_reasons() -> None:
     """From then on the message is left out, and at last all."""
     reasons = PortalUptime().reasons

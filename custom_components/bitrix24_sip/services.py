@@ -189,6 +189,7 @@ def _line_report(
                 "status": outage.reason.status or None,
                 "status_code": outage.reason.code,
                 "error_message": outage.reason.message,
+                "cause": (cause := outage.reason.cause) and cause.value,
             }
             for outage in outages
         ],

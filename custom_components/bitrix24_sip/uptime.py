@@ -31,6 +31,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple, Self
 
+from .bitrix24 import Cause, RegistrationStatus
+from .bitrix24.sip_codes import cause_of
 from .state import LineState
 
 HOUR = 3600
@@ -59,6 +61,14 @@ class Reason(NamedTuple):
     code: int | None = None
     message: str = ""
     status: str = ""
+
+    @property
+    def cause(self) -> Cause | None:
+        """Why the line was not registered, None where nothing is known of it."""
+        if not self.status:
+            return None
+        settled = self.status == RegistrationStatus.ERROR
+        return cause_of(self.code, self.message, settled=settled)
 
 
 @dataclass(frozen=True, slots=True)
