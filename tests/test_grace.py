@@ -72,6 +72,9 @@ a fault at the moment at which the grace period ends
 in progress after a permanent error was fixed
     0 ok on, 60 revoked unavailable, 120 progress unknown, 239 progress unknown,
     240 progress off
+in progress after a permanent error and a fault
+    0 ok on, 60 revoked unavailable, 120 fault unavailable, 180 progress unknown,
+    299 - unknown, 300 - off
 a line that is down stays down during a grace period
     0 fail off, 60 progress off, 120 fault off, 180 ok on
 down, then a fault

@@ -212,6 +212,8 @@ SCENARIOS: dict[str, tuple[list[Step], list[Told]]] = {
             (4220, "A- B+ C+"),
             (9000, "A+ B+ C+"),
             (9120, "A+ B+ C+"),
+            (9150, "A+ B+ C+"),
+            (9900, "A+ B+ C+"),
         ],
         [
             (35, "began", "A"),
@@ -237,10 +239,92 @@ SCENARIOS: dict[str, tuple[list[Step], list[Told]]] = {
             (0, "A+ B+ C+"),
             (30, "A- B+ C+"),
             (35, "A- B+ C+"),
-            (3600, "A- B- C+"),
-            (3605, "A- B- C+"),
+            (3630, "A- B- C+"),
+            (3635, "A- B- C+"),
         ],
-        [(35, "began", "A"), (3605, "grew", "AB")],
+        [(35, "began", "A"), (3635, "grew", "AB")],
+    ),
+    "growing further within an hour each": (
+        [
+            (0, "A+ B+ C+ D+"),
+            (30, "A- B+ C+ D+"),
+            (35, "A- B+ C+ D+"),
+            (3000, "A- B- C+ D+"),
+            (3005, "A- B- C+ D+"),
+            (6000, "A- B- C- D+"),
+            (6005, "A- B- C- D+"),
+        ],
+        [(35, "began", "A"), (3005, "grew", "AB"), (6005, "grew", "ABC")],
+    ),
+    "nothing was recorded for longer than an hour": (
+        [(0, "A+ B+ C+"), (30, "A- B+ C+"), (4000, "A- B- C+")],
+        [(4000, "began", "AB")],
+    ),
+    "lines of several incidents are left down": (
+        [
+            (0, "A+ B+ C+ D+"),
+            (30, "A- B+ C+ D+"),
+            (35, "A- B+ C+ D+"),
+            (4000, "A- B- C+ D+"),
+            (4005, "A- B- C+ D+"),
+            (8000, "A- B- C- D+"),
+            (8005, "A- B- C- D+"),
+            (8100, "A+ B+ C+ D+"),
+            (8220, "A+ B+ C+ D+"),
+        ],
+        [
+            (35, "began", "A"),
+            (4005, "began", "B"),
+            (8005, "began", "C"),
+            (8220, "ended", "cab"),
+        ],
+    ),
+    "the only line of it is deleted, and a former one is back": (
+        [
+            (0, "A+ B+ C+"),
+            (30, "A- B+ C+"),
+            (35, "A- B+ C+"),
+            (4000, "A- B- C+"),
+            (4005, "A- B- C+"),
+            (4100, "A+ C+"),
+        ],
+        [(35, "began", "A"), (4005, "began", "B"), (4100, "ended", "a")],
+    ),
+    "one of two lines was lost twice": (
+        [
+            (0, "A+ B+ C+"),
+            (30, "A- B- C+"),
+            (35, "A- B- C+"),
+            (60, "A- B+ C+"),
+            (90, "A- B- C+"),
+            (120, "A+ B+ C+"),
+            (719, "A+ B+ C+"),
+            (720, "A+ B+ C+"),
+        ],
+        [(35, "began", "AB"), (720, "ended", "ab")],
+    ),
+    "the follow-up poll is two seconds early": (
+        [(0, "A+ B+"), (30, "A- B+"), (33, "A- B+")],
+        [(33, "began", "A")],
+    ),
+    "one of two lines is not known after both were back": (
+        [
+            (0, "A+ B+ C+"),
+            (30, "A- B- C+"),
+            (35, "A- B- C+"),
+            (60, "A+ B+ C+"),
+            (180, "A+ B? C+"),
+            (200, "A+ B+ C+"),
+        ],
+        [(35, "began", "AB"), (200, "ended", "ab")],
+    ),
+    "monitored again": (
+        [(0, "A+ B+"), (30, "B+"), (60, "A- B+"), (65, "A- B+")],
+        [],
+    ),
+    "deleted after it was back": (
+        [(0, "A+ B+"), (30, "A- B+"), (35, "A- B+"), (60, "A+ B+"), (90, "B+")],
+        [(35, "began", "A"), (90, "ended", "")],
     ),
     "lost again just after a former line is back": (
         [
@@ -348,6 +432,63 @@ def test_the_latest_reason_counts() -> None:
     assert (news.code, news.cause) == (503, Cause.PROVIDER_UNAVAILABLE)
 
 
+@pytest.mark.parametrize(
+    ("codes", "down", "ended"),
+    [([403, 503], 503, None), ([403, 403], 403, 403)],
+)
+def test_whose_code_is_told(codes: list[int], down: int, ended: int | None) -> None:
+    """That of the lines that are still down, and at the end that of all lines."""
+    tracker = IncidentTracker()
+    told: list[News] = []
+    for seconds, shown in (
+        (0, lines("A+ B+ C+")),
+        (30, lines("A- B+ C+", codes[0])),
+        (35, lines("A- B+ C+", codes[0])),
+        (60, lines("A+ B- C+", codes[1])),
+        (65, lines("A+ B- C+", codes[1])),
+    ):
+        told += tracker.update(shown, START + timedelta(seconds=seconds))
+    assert [(news.event, news.code) for news in told][1:] == [("grew", down)]
+    follow(tracker, (90, "A+ B+ C+"))
+    (news,) = tracker.update(lines("A+ B+ C+"), START + timedelta(seconds=210))
+    assert (news.event, news.code) == ("ended", ended)
+
+
+@pytest.mark.parametrize(
+    ("registration", "cause"),
+    [
+        pytest.param(
+            SipRegistration(65, "error", 403, "Forbidden"), Cause.FORBIDDEN, id="known"
+        ),
+        pytest.param(None, None, id="not known"),
+    ],
+)
+def test_the_reason_survives_a_restart(
+    registration: SipRegistration | None, cause: Cause | None
+) -> None:
+    """It is told when the incident ends."""
+    tracker = IncidentTracker()
+    tracker.update(lines("A+"), START)
+    (began,) = tracker.update({65: LineState(SipLine(65), registration, False)}, START)
+    tracker = restarted(tracker)
+    follow(tracker, (60, "A+"))
+    (ended,) = tracker.update(lines("A+"), START + timedelta(seconds=180))
+    assert (ended.code, ended.text, ended.cause) == (
+        began.code,
+        began.text,
+        began.cause,
+    )
+    assert ended.cause == cause
+
+
+def test_stored_without_the_losses() -> None:
+    """The incident goes on; nothing is known of earlier losses."""
+    tracker = IncidentTracker()
+    follow(tracker, (0, "A+ B+"), (30, "A- B+"), (35, "A- B+"))
+    tracker = IncidentTracker.from_dict({**tracker.as_dict(), "losses": {}})
+    assert follow(tracker, (60, "A+ B+"), (180, "A+ B+")) == [(180, "ended", "a")]
+
+
 def test_no_text() -> None:
     """An empty text is none, and so is what cannot be known of no line."""
     tracker = IncidentTracker()
@@ -365,7 +506,7 @@ def test_lost_without_a_registration() -> None:
     tracker = IncidentTracker()
     tracker.update(lines("A+"), START)
     (news,) = tracker.update({65: LineState(SipLine(65), None, False)}, START)
-    assert (news.code, news.cause) == (None, None)
+    assert (news.code, news.cause, news.text) == (None, None, None)
 
 
 def test_a_line_that_goes_on_and_off() -> None:
@@ -386,6 +527,29 @@ def test_a_line_that_goes_on_and_off() -> None:
         ("began", []),
         ("ended", [65]),
     ]
+
+
+@pytest.mark.parametrize(
+    ("steps", "unstable"),
+    [
+        pytest.param(
+            [(4000, "A+ B+ C+"), (4120, "A+ B+ C+")], [65], id="down for long"
+        ),
+        pytest.param(
+            [(240, "B- C+"), (300, "B+ C+"), (420, "B+ C+")], [], id="deleted meanwhile"
+        ),
+    ],
+)
+def test_unstable_lines_of_an_incident(steps: list[Step], unstable: list[int]) -> None:
+    """A line that was unstable in an incident is told as that when it ends."""
+    tracker = IncidentTracker()
+    follow(tracker, (0, "A+ B+ C+"), (30, "A- B- C+"), (35, "A- B- C+"))
+    for start in (60, 120, 180):
+        follow(tracker, (start, "A+ B- C+"), (start + 30, "A- B- C+"))
+    *before, (second, text) = steps
+    assert follow(tracker, *before) == []
+    (news,) = tracker.update(lines(text), START + timedelta(seconds=second))
+    assert (news.event, news.unstable) == ("ended", unstable)
 
 
 @pytest.mark.parametrize(
@@ -419,6 +583,40 @@ def test_clock_put_back() -> None:
     assert tracker.update(lines("A+ B+"), START) == []
     (ended,) = tracker.update(lines("A+ B+"), START + timedelta(seconds=120))
     assert ended.duration is None
+
+
+@pytest.mark.parametrize(
+    ("lost", "also_lost", "back", "duration"),
+    [
+        pytest.param(30, 60, 90, 60, id="from the first loss"),
+        pytest.param(30, 30, 30, 0, id="within the same moment"),
+        pytest.param(30, 30, 29, None, id="the clock was put back"),
+    ],
+)
+def test_duration(lost: int, also_lost: int, back: int, duration: int | None) -> None:
+    """It is counted until all lines are back, not until they have been for a while."""
+    tracker = IncidentTracker()
+    told: list[News] = []
+    for seconds, text in (
+        (0, "A+ B+"),
+        (lost, "A- B+"),
+        (also_lost, "A- B-"),
+        (back, "A+ B+"),
+        (back + 120, "A+ B+"),
+    ):
+        told += tracker.update(lines(text), START + timedelta(seconds=seconds))
+    assert [str(news.event) for news in told][-1] == "ended"
+    expected = None if duration is None else timedelta(seconds=duration)
+    assert told[-1].duration == expected
+
+
+def test_not_open_before_it_is_told() -> None:
+    """A line that is away for a moment only opens no incident."""
+    tracker = IncidentTracker()
+    follow(tracker, (0, "A+ B+"), (30, "A- B+"))
+    assert not tracker.is_open
+    follow(tracker, (35, "A- B+"))
+    assert tracker.is_open
 
 
 def test_next_change() -> None:

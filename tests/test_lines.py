@@ -94,6 +94,7 @@ def test_what_a_list_changes() -> None:
     assert (second.renamed, second.gone) == ([renamed], [])
     assert ids(roster) == [1, 2, 3]
     assert roster.show((), 0)[1].line == renamed
+    assert roster.show({1}, 0)[1].line == renamed
     assert roster.listed == {1, 3}
     third = roster.record_list({1: renamed, 3: SipLine(3)}, 1810)
     assert (third.renamed, third.gone) == ([], [2])

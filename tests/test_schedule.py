@@ -116,6 +116,11 @@ def test_early_polls() -> None:
     assert plan.reg_ids == LINES
     assert pause == 15
     assert polled(schedule, 75, [])[0].reg_ids == LINES, "nothing is urgent any more"
+    polled(schedule, 135, [2])
+    assert polled(schedule, 150, [2]) == (Plan([2], early=True), 15)
+    schedule.plan(165, LINES, [2], None)
+    assert schedule.pause(165, [], None) == 30
+    assert not schedule.plan(180, LINES, [2], None).early, "no early poll was due"
 
 
 @pytest.mark.parametrize(("now", "early"), [(57.9, True), (58, False), (60, False)])
@@ -162,6 +167,7 @@ def test_a_loss_is_followed_up() -> None:
     )
     plan, pause = polled(schedule, 20, [2], lost=[2])
     assert (plan.early, pause) == (True, 5)
+    assert polled(Schedule(60), 0, [2], lost=[2], lines=[1, 2])[1] == 5
     assert polled(Schedule(60), 0, [2], lost=[2], lines=[2])[1] == 15
 
 
@@ -180,6 +186,7 @@ def test_no_follow_up_beyond_half_of_the_limit() -> None:
         pytest.param(63.0, 0.15, 49, id="just too little"),
         pytest.param(150.0, 0.15, 20, id="some in turn"),
         pytest.param(206.9, 0.15, 1, id="one at least"),
+        pytest.param(209.0, 1.0, 1, id="the last one"),
         pytest.param(209.9, 0.15, 0, id="none"),
         pytest.param(300.0, 0.15, 0, id="none beyond half"),
         pytest.param(150.0, 0.0, 50, id="what costs nothing"),
@@ -205,11 +212,12 @@ def test_urgent_lines_take_turns() -> None:
     schedule = Schedule(600)
     polled(schedule, 0, lines, time=time, lines=lines)
     asked: list[int] = []
-    for now in (15, 30, 45):
+    for now in (15, 30, 45, 60, 75):
         plan, _ = polled(schedule, now, lines, time=time, lines=lines)
         asked += plan.reg_ids
-    assert len(asked) == 60
+    assert len(asked) == 100
     assert set(asked[:50]) == set(lines)
+    assert set(asked[40:]) == set(lines), "within the latest three polls"
     others = schedule.others(plan, lines, time)
     assert sorted(others + plan.reg_ids) == lines
     assert schedule.others(plan, lines, used(HALF - 30 * 0.15)) == []
@@ -233,8 +241,8 @@ def test_urgent_lines_take_turns() -> None:
 def test_slower_as_the_operating_time_is_used(seconds: float, interval: float) -> None:
     """The interval grows up to four times, to use three quarters of the limit at most."""
     schedule = Schedule(60)
-    time = used(seconds, resets_at=500)
-    assert polled(schedule, 0, time=time)[1] == pytest.approx(interval, abs=0.01)
+    time = used(seconds, resets_at=1500)
+    assert polled(schedule, 1000, time=time)[1] == pytest.approx(interval, abs=0.01)
 
 
 def test_four_times_the_interval_at_most() -> None:

@@ -88,6 +88,13 @@ def test_behaviors(story: str, each: str, first: str, all_: str) -> None:
             "0a- 0b- 1a+ 2b+ 5a! 11 12", "11a", "11a", "12a", id="one is taken away"
         ),
         pytest.param("0a- 0b- 1a+ 5b! 11 12", "", "", "", id="it is taken away"),
+        pytest.param("0a- 1a+ 5b! 8a+ 11", "", "", "", id="taken away and back"),
+        pytest.param(
+            "0a- 0b+ 1a+ 5b! 8a+ 11", "", "", "11a", id="the other one stays so"
+        ),
+        pytest.param(
+            "0a- 0b+ 1a+ 5a- 8b! 9a+ 11", "", "", "", id="over, then taken away"
+        ),
     ],
 )
 def test_duration(story: str, each: str, first: str, all_: str) -> None:
@@ -126,6 +133,17 @@ def test_a_return_from_what_was_bridged_is_no_change() -> None:
     assert changes.lasted("a") == 20
 
 
+def test_a_change_that_may_be_over() -> None:
+    """It does not fire while something else is shown, which may be bridged."""
+    changes: SettledChanges[str] = SettledChanges(True, EACH, 10)
+    changes.show("a", False, 0, 0)
+    changes.show("a", True, 1, 1)
+    changes.show("a", False, 5, 5, settles=25)
+    assert changes.fire(11) == []
+    changes.show("a", True, 15, 15)
+    assert changes.fire(15) == ["a"]
+
+
 def test_next() -> None:
     """It says when to look again."""
     changes: SettledChanges[str] = SettledChanges(True, EACH, 30)
@@ -145,6 +163,10 @@ def test_next() -> None:
     assert changes.fire(42) == ["b"]
     # What is due but not certain waits for news, not for a time.
     assert changes.next(42) is None
+    changes.show("c", True, 50, 50, settles=60)
+    assert changes.next(50) == 60
+    changes.keep({"a", "b"})
+    assert changes.next(50) is None
 
 
 @pytest.mark.parametrize(

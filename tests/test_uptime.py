@@ -385,6 +385,45 @@ def test_sleep() -> None:
     assert story.minutes == (20, 0, 60)
 
 
+@pytest.mark.parametrize(("seconds", "not_known"), [(300, 0), (301, 301)])
+def test_how_long_nothing_may_be_recorded(seconds: int, not_known: int) -> None:
+    """Five minutes between two records are known, more are not."""
+    uptime = PortalUptime()
+    for at in (0, seconds):
+        uptime.record(shown(UP), START + at, at)
+    figures = uptime.lines[1].figures(START, uptime.now)
+    assert figures.length - figures.known == not_known
+
+
+@pytest.mark.parametrize(("behind_for", "believed"), [(3599, False), (3600, True)])
+def test_when_a_clock_that_is_behind_is_believed(
+    behind_for: int, believed: bool
+) -> None:
+    """After an hour."""
+    uptime = PortalUptime()
+    uptime.record(shown(UP), START, 0)
+    for running in (60, 60 + behind_for):
+        uptime.record(shown(UP), START - DAY, running)
+    assert uptime.now == (START - DAY if believed else START)
+
+
+def test_from_when_on_every_outage_is_known() -> None:
+    """Always, until the log is full."""
+    story = Story(kept=4)
+    story.show(UP, 30)
+    story.show(DOWN, 30)
+    assert story.line.outages_from(story.wall) == 0
+    for _ in range(3):
+        story.show(UP, 30)
+        story.show(DOWN, 30)
+    assert story.line.outages_from(story.wall) == story.wall - 2 * HOUR
+
+
+def test_sum_of_figures() -> None:
+    """The figures of a portal are those of its lines."""
+    assert Figures(1, 2, 3, 4) + Figures(10, 20, 30, 40) == Figures(11, 22, 33, 44)
+
+
 def test_clock_set_backwards_for_less_than_an_hour() -> None:
     """No second counts twice."""
     story = Story()
@@ -510,7 +549,7 @@ def test_down_without_a_reason() -> None:
     uptime.record({1: line}, START, 0)
     uptime.record({1: line}, START + 60, 60)
     [outage] = uptime.lines[1].outages(START, START + 60, START + 60, uptime.reasons)
-    assert outage.reason == Reason()
+    assert outage.reason == Reason(None, "", "")
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,6 @@ class LineTracker:
                 self._doubt_ends = None
                 return
         elif isinstance(answer, PermanentError):
-            self._registration = self._connected = None
             self._doubt_ends = now
             return
         was_silent = isinstance(previous, Bitrix24Error)

@@ -355,11 +355,9 @@ class IncidentTracker:
             return False
         if incident.back_since is None or incident.back_since > now:
             incident.back_since = now
-        return (
-            incident.untold_since is None
-            and all(lines[reg_id].connected for reg_id in incident.lines)
-            and now - incident.back_since >= self._calm_for(incident, now)
-        )
+        all_known = all(lines[reg_id].connected for reg_id in incident.lines)
+        calm_for = self._calm_for(incident, now)
+        return all_known and now - incident.back_since >= calm_for
 
     def _end(self, incident: Incident) -> News:
         """Return the news that an incident has ended."""
