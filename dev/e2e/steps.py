@@ -244,7 +244,7 @@ async def missing_scope(visit: Visit) -> None:
     )
     await issue.click()
     dialog = page.locator("dialog-repairs-issue")
-    await expect(dialog).to_contain_text("tick Telephony (telephony)")
+    await expect(dialog).to_contain_text("select Telephony (telephony)")
     link = dialog.get_by_role("link", name="Learn more")
     await expect(link).to_have_attribute(
         "href", f"http://{visit.portal_host}/devops/list/"
