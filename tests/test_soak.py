@@ -65,6 +65,19 @@ def test_permanent_errors_take_effect_at_once() -> None:
     assert wrong(shown, answers, GRACE, INTERVAL) is None
 
 
+def test_answers_of_the_action() -> None:
+    """What the action is answered changes no state, unless a poll got it."""
+    shown = Shown(1, "unavailable", 20.5, 30)
+    answers = record((0, "success"), (10, "success"))
+    assert wrong(shown, answers, GRACE, INTERVAL)
+    answers.actions.append((9.5, 10.5))
+    assert wrong(shown, answers, GRACE, INTERVAL) is None
+    on = Shown(1, "on", 0.1, 30)
+    assert wrong(on, answers, GRACE, INTERVAL) is None
+    answers.actions[:] = [(20, 21)]
+    assert wrong(shown, answers, GRACE, INTERVAL)
+
+
 def test_reloads() -> None:
     """After a reload, earlier answers no longer account for a state."""
     silent = record((0, "success"), (15, "success"), (30, None))

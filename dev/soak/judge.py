@@ -5,7 +5,7 @@ not use the integration.
 """
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Final
 
@@ -44,6 +44,20 @@ class Record:
     permanent: list[tuple[float, float]] = field(default_factory=list)
     # From, to: the entry was being reloaded. Nothing is known from before that.
     reloads: list[tuple[float, float]] = field(default_factory=list)
+    # From, to: the action was used. Its answers change no state.
+    actions: list[tuple[float, float]] = field(default_factory=list)
+
+    def without_actions(self) -> Record:
+        """Return the record without the answers that the action may have got."""
+        answers = {
+            reg_id: [
+                answer
+                for answer in of_line
+                if not any(begin <= answer.at <= end for begin, end in self.actions)
+            ]
+            for reg_id, of_line in self.answers.items()
+        }
+        return replace(self, answers=answers, actions=[])
 
     def up_to(self, reg_id: int, at: float) -> list[Answer]:
         """Return the answers for a line until a point in time."""
@@ -64,10 +78,13 @@ class Record:
 def wrong(shown: Shown, record: Record, grace: float, interval: float) -> str | None:
     """Return what is wrong with a shown state, None if it is right.
 
-    An answer at the same moment may have taken effect already, or not yet.
+    An answer at the same moment may have taken effect already, or not yet; and an answer
+    while the action was used may have been for a poll, or for the action.
     """
+    records = [record, record.without_actions()] if record.actions else [record]
     reasons = [
-        _wrong_at(shown.at + shift, shown, record, grace, interval)
+        _wrong_at(shown.at + shift, shown, either, grace, interval)
+        for either in records
         for shift in (LATE / 2, 0.0, -LATE / 2)
     ]
     return reasons[0] if all(reasons) else None

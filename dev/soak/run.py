@@ -308,12 +308,14 @@ class Soak:
 
     async def _action(self, hass: HomeAssistant) -> None:
         """Use the action while polls go on."""
+        began = time.time()
         with suppress(HassError):  # the portal may have a fault
             await hass.request(
                 "POST",
                 "/api/services/bitrix24_sip/get_registration_status?return_response",
                 {"config_entry_id": self._entry_id},
             )
+        self._portal.record.actions.append((began, time.time()))
 
     async def _update(self, hass: HomeAssistant) -> None:
         """Request an update, as a user would."""
