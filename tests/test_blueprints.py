@@ -648,7 +648,11 @@ async def test_a_line_that_goes_on_and_off(
         await minutes(1)
     await minutes(20)
     assert titles(notified) == ["Main line is down", "Main line is back"]
-    assert notified[1].data["message"].endswith("It goes on and off: Main line.")
+    assert (
+        notified[1]
+        .data["message"]
+        .endswith("It repeatedly loses its registration: Main line.")
+    )
 
 
 async def test_an_hour_of_an_outage(
@@ -739,8 +743,8 @@ async def test_daily_summary(
     freezer.move_to("2026-11-24T12:00:30+00:00")
     await minutes(1)
     assert [(call.data["title"], call.data["message"]) for call in notified] == [
-        ("3 of 3 lines are registered", "All is well."),
-        ("1 of 3 lines are registered", "Down: Main line. Not known: Sales."),
+        ("3 of 3 lines are registered", "All lines are registered."),
+        ("1 of 3 lines are registered", "Down: Main line. State not known: Sales."),
     ]
 
 

@@ -103,7 +103,7 @@ async def test_one_warning_and_one_info(
     (level, begin), end = logged(caplog)
     assert level == logging.WARNING
     assert begin.startswith(
-        f"{portal.host}: polling fails: An internal error occurred on {portal.host} (HTTP "
+        f"{portal.host}: polling failed: An internal error occurred on {portal.host} (HTTP "
     )
     assert end == (logging.INFO, f"Fetching {portal.host} data recovered")
 

@@ -126,10 +126,10 @@ def test_what_the_script_makes_of_the_registries(node: str) -> None:
             "unknown off unavailable",
             [
                 "error: 1 of 3 lines is down: B &lt;1&gt;",
-                "warning: Not known for 2 of 3 lines: A, C *",
+                "warning: The state of 2 of 3 lines is not known: A, C *",
             ],
         ),
-        ("gone on", ["warning: Not known for 1 of 2 lines: A"]),
+        ("gone on", ["warning: The state of 1 of 2 lines is not known: A"]),
     ],
 )
 async def test_the_sentence(

@@ -25,7 +25,7 @@ class PollLog:
 
     def failed(self, failure: Exception) -> None:
         """Log that the polls begin to fail."""
-        LOGGER.warning("%s: polling fails: %s", self._name, failure)
+        LOGGER.warning("%s: polling failed: %s", self._name, failure)
 
     def succeeded(self) -> None:
         """Have exceptions logged again."""

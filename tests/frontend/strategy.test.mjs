@@ -80,7 +80,7 @@ for (const [options, expected] of [
   });
 }
 
-test("each line has one row for each state, what fails first", () => {
+test("each line has one row for each state, lines that are down first", () => {
   const [{ lines }] = strategy.readPortals(office());
   const rows = strategy.lineRows(lines, texts);
   const shown = rows.map(({ visibility: [condition], cards }) => [condition.state, cards[0].name]);

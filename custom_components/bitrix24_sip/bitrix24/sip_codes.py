@@ -38,7 +38,7 @@ class Explanation(NamedTuple):
 EXPLANATIONS = {
     Cause.WRONG_CREDENTIALS: Explanation(
         "the provider does not accept login and password",
-        "Compare login and password of the line in Bitrix24 with the provider's letter.",
+        "Compare login and password of the line in Bitrix24 with those from your provider.",
     ),
     Cause.FORBIDDEN: Explanation(
         "the provider refuses the login",
@@ -135,13 +135,13 @@ SIP_CODES = (
         405,
         "Method Not Allowed",
         Cause.INVALID_CONFIGURATION,
-        "the server is not one to register at",
+        "the server does not accept registrations",
     ),
     SipCode(
         406,
         "Not Acceptable",
         Cause.INVALID_CONFIGURATION,
-        "what was offered does not suit the provider",
+        "the provider does not accept the parameters of the request",
     ),
     SipCode(
         407,
@@ -178,7 +178,7 @@ SIP_CODES = (
         423,
         "Interval Too Brief",
         Cause.INVALID_CONFIGURATION,
-        "the provider wants rarer registrations; the portal tries again by itself",
+        "the provider requires less frequent registrations; the portal tries again by itself",
     ),
     SipCode(
         439,
@@ -220,7 +220,7 @@ SIP_CODES = (
         488,
         "Not Acceptable Here",
         Cause.INVALID_CONFIGURATION,
-        "what was offered does not suit the provider",
+        "the provider does not accept the parameters of the request",
     ),
     SipCode(
         494,
@@ -239,7 +239,7 @@ SIP_CODES = (
         501,
         "Not Implemented",
         Cause.INVALID_CONFIGURATION,
-        "the server is not one to register at",
+        "the server does not accept registrations",
     ),
     SipCode(
         502,
@@ -264,10 +264,12 @@ SIP_CODES = (
         505,
         "Version Not Supported",
         Cause.INVALID_CONFIGURATION,
-        "the server speaks another SIP",
+        "the server does not support this version of SIP",
     ),
     SipCode(600, "Busy Everywhere", Cause.BLOCKED, "as 486"),
-    SipCode(603, "Decline", Cause.FORBIDDEN, "the account is refused for good"),
+    SipCode(
+        603, "Decline", Cause.FORBIDDEN, "the provider permanently refuses the account"
+    ),
     SipCode(
         604,
         "Does Not Exist Anywhere",
@@ -278,7 +280,7 @@ SIP_CODES = (
         606,
         "Not Acceptable",
         Cause.INVALID_CONFIGURATION,
-        "what was offered does not suit the provider",
+        "the provider does not accept the parameters of the request",
     ),
 )
 

@@ -14,7 +14,7 @@ const HISTORY_HOURS = 24;
 const MANY_LINES = 10; // from here on, the lines get two columns
 const NAMES_IN_SENTENCE = 6;
 
-// The rows of a line, what fails first. While a line is not settled, the status says what the portal is doing.
+// The rows of a line, those of lines that are down first. While a line is not settled, the status says what the portal is doing.
 const STATES = [
   { state: "off", tone: "red", shows: "registration", cause: true },
   { state: "unknown", tone: "amber", shows: "status", color: "amber" },
