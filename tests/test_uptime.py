@@ -421,6 +421,7 @@ def test_from_when_on_every_outage_is_known() -> None:
 
 def test_sum_of_figures() -> None:
     """The figures of a portal are those of its lines."""
+    assert Figures() == Figures(0, 0, 0, 0)
     assert Figures(1, 2, 3, 4) + Figures(10, 20, 30, 40) == Figures(11, 22, 33, 44)
 
 
@@ -459,6 +460,36 @@ def test_clock_that_was_years_ahead(kept: int) -> None:
         assert (up, down) == (40, 0)
 
 
+@pytest.mark.parametrize(
+    ("kept", "of_hours", "of_days"),
+    [
+        # What was summed up of the hour, or the day, that is yet to end is discarded.
+        pytest.param(2, (560, 280, 28), (240, 120, 12), id="summed up"),
+        pytest.param(10, (560, 280, 28), (560, 280, 28), id="in the log"),
+    ],
+)
+def test_clock_that_was_hours_ahead(
+    kept: int, of_hours: tuple[int, ...], of_days: tuple[int, ...]
+) -> None:
+    """No second counts twice, and no outage is left out."""
+    story = Story(kept)
+    for _ in range(20):
+        story.show(UP, 20)
+        story.show(DOWN, 10)
+    story.wall -= 2 * HOUR
+    for _ in range(2):
+        story.uptime.record({1: line_state(UP)}, story.wall, story.running)
+        story.running += BELIEVED_AFTER
+    assert story.uptime.now == START + 8 * HOUR
+    for _ in range(12):
+        story.show(UP, 20)
+        story.show(DOWN, 10)
+    story.uptime = restarted(story.uptime, kept)
+    for start, expected in ((START, of_hours), (START - DAY, of_days)):
+        figures = story.line.figures(start, story.wall)
+        assert (figures.up // 60, figures.down // 60, figures.outages) == expected
+
+
 def test_clock_without_a_battery() -> None:
     """It begins in 1970 at each start, and is set soon after. Nothing is lost."""
     story = Story()
@@ -489,6 +520,24 @@ def test_older_than_the_log() -> None:
     assert story.line.figures(start, end) == Figures(DAY, 72000, 14400, 24)
     assert story.line.figures(start, now) == Figures(4 * DAY, 288000, 57600, 96)
     assert story.line.figures(now - 1800, now) == Figures(1800, 1200, 600, 1)
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_summed_up_outage_with_a_gap(*, restart: bool) -> None:
+    """An outage that goes on after a gap is one, also when it was summed up."""
+    story = Story(kept=2)
+    story.show(UP, 30)
+    story.show(DOWN, 30)
+    story.show(NOT_KNOWN, 30)
+    story.show(DOWN, 30)
+    if restart:
+        story.uptime = restarted(story.uptime, 2)
+        story.running = 0
+    for _ in range(2):
+        story.show(UP, 30)
+        story.show(DOWN, 30)
+    assert story.line.logged_from(story.wall) == story.wall - HOUR
+    assert story.line.figures(START, story.wall).outages == 3
 
 
 def test_days_are_kept_for_400_days() -> None:
@@ -661,5 +710,14 @@ def test_clock_change(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_clock_before_1970() -> None:
     """Such a clock is one at its beginning."""
     uptime = PortalUptime()
-    assert uptime.record({}, -5, 0) == set()
+    assert uptime.record(shown(UP), -5, 0) == set()
+    assert uptime.record(shown(UP), -5, BELIEVED_AFTER) == set()
     assert uptime.now == 0
+
+
+def test_a_clock_after_2106() -> None:
+    """Such a clock is one at its end."""
+    uptime = PortalUptime()
+    uptime.record(shown(UP), 2**40, 0)
+    assert uptime.now == 2**32 - 1
+    assert restarted(uptime).now == 2**32 - 1
