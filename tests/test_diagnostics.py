@@ -139,14 +139,20 @@ async def test_uptime_and_incident(
     assert data["uptime"] == {"lines": 3, "changes": 3, "known_seconds": 3 * 60}
     assert data["incident"] is None
     portal.lines[MAIN].drop()
-    portal.lines[SALES].drop()
     await wait(60)
     since = dt_util.utcnow().isoformat()
+    portal.lines[SALES].drop()
+    await wait(60)
     await wait(6)
     data = await get_diagnostics_for_config_entry(hass, hass_client, entry)
-    assert data["uptime"] == {"lines": 3, "changes": 5, "known_seconds": 3 * 126}
+    assert data["uptime"] == {"lines": 3, "changes": 5, "known_seconds": 3 * 186}
     assert data["incident"] == {"lines": 2, "since": since, "acknowledged": False}
     assert "Sales" not in json.dumps(data)
+    await hass.services.async_call(
+        DOMAIN, "acknowledge_incident", {"entity_id": "all"}, blocking=True
+    )
+    data = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+    assert data["incident"]["acknowledged"] is True
     for line in portal.lines.values():
         line.recover()
     await wait(16)
