@@ -77,7 +77,11 @@ def _refresh(path: Path, refresh: dict[str, Any]) -> None:
     """Draw the processor time of one refresh by the number of lines."""
     figure, axes = plt.subplots(figsize=(8, 5))
     sizes = sizes_of(refresh)
-    changes = {"none": "nothing changed", "one": "one line changed", "all": "all did"}
+    changes = {
+        "none": "nothing changed",
+        "one": "one line changed",
+        "all": "all changed",
+    }
     for domain, pattern in PATTERNS.items():
         for what, change in changes.items():
             axes.plot(
@@ -93,10 +97,13 @@ def _refresh(path: Path, refresh: dict[str, Any]) -> None:
             )
     axes.axhline(100, color="tab:red", linewidth=0.8, label="100 ms")
     axes.set(
+        xscale="log",
+        yscale="log",
         xlabel="lines",
         ylabel="processor time of a refresh, ms",
         title="One refresh in Home Assistant",
     )
+    axes.set_xticks([int(size) for size in sizes], labels=sizes)
     _save(path, figure, axes)
 
 

@@ -50,12 +50,12 @@ async def refreshed(
 def refresh(hass: HomeAssistant, entry: ConfigEntry) -> Callable[[], Awaitable[None]]:
     """Return a function that refreshes an entry and waits for the end."""
 
-    async def refresh() -> None:
+    async def act() -> None:
         await entry.runtime_data.async_refresh()
         await hass.async_block_till_done()
         assert entry.runtime_data.last_update_success
 
-    return refresh
+    return act
 
 
 def _telephony(coordinator: Any) -> Telephony:
