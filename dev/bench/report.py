@@ -384,14 +384,15 @@ def _uptime(figures: dict[str, Any]) -> str:
 
 The figures of a line are computed anew when one of its outages begins or ends, and those of \
 all lines once an hour; in a refresh in which nothing changed none are. After that hour \
-those sensors write their state whose value has changed, at most three a line. "Full year": \
+those sensors write their state whose value has changed, at most three a line. Where all \
+lines are lost at once, this time adds to that of the refresh. "Full year": \
 an outage of ten minutes every two hours, more than the log keeps change by change, so that it is as large as it \
 can become.
 
 The bar for memory, 40 KiB a line after a full year, is met by what the uptime records. A \
-line as a whole has {whole:.1f} KiB then: its nine entities and its device have \
-{memory[OURS] / 1024:.1f} KiB before anything is recorded, and those of the usual pattern \
-have {memory[USUAL] / 1024:.1f} KiB, most of which is Home Assistant's own."""
+line as a whole has {whole:.1f} KiB then, and misses it: with an empty log, its nine \
+entities and its device have {memory[OURS] / 1024:.1f} KiB, and those of the usual pattern \
+have {memory[USUAL] / 1024:.1f} KiB."""
 
 
 def _scale(scale: dict[str, Any]) -> str:
