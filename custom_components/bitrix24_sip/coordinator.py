@@ -5,14 +5,13 @@ whatever exception it ends with, the lines follow the grace period.
 """
 
 import asyncio
-from collections.abc import Generator
 from datetime import timedelta
 from time import monotonic
-from typing import Any, override
+from typing import override
 
 from homeassistant.config_entries import ConfigEntry
-from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
-from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.update_coordinator import UpdateFailed
 from homeassistant.util import dt as dt_util
 
 from .bitrix24 import Bitrix24Error, Telephony
@@ -26,7 +25,7 @@ from .monitor import PortalMonitor
 from .options import Options
 from .poll_log import PollLog
 from .state import LastPoll, PortalState
-from .update_order import EntityContext, place_of
+from .update_order import OrderedCoordinator
 from .uptime_coordinator import UptimeCoordinator
 
 type Bitrix24SipConfigEntry = ConfigEntry[Bitrix24SipCoordinator]
@@ -35,7 +34,7 @@ type Bitrix24SipConfigEntry = ConfigEntry[Bitrix24SipCoordinator]
 OVERTIME = 30.0
 
 
-class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
+class Bitrix24SipCoordinator(OrderedCoordinator[PortalState]):
     """Polls one portal."""
 
     config_entry: Bitrix24SipConfigEntry
@@ -62,7 +61,6 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         self.display = Display(hass, self.monitor, self._log, self._state_changed)
         self.data = self.display.state
         self._had_success = False
-        self._in_order = False  # the listeners are
         self._time_limit: asyncio.Timeout | None = None
 
     @override
@@ -95,28 +93,10 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
 
     @callback
     @override
-    def async_add_listener(
-        self, update_callback: CALLBACK_TYPE, context: Any = None
-    ) -> CALLBACK_TYPE:
-        """Add a listener, which is put in its place before the next update."""
-        self._in_order = False
-        return super().async_add_listener(update_callback, context)
-
-    @callback
-    @override
     def async_update_listeners(self) -> None:
-        """Update the entities in their order, and whoever else listens after them."""
-        if not self._in_order:
-            self._listeners = dict(sorted(self._listeners.items(), key=place_of))
-            self._in_order = True
+        """Update the entities, and record for the uptime what they show."""
         super().async_update_listeners()
         self.uptime.async_record(self.data)
-
-    @override
-    def async_contexts(self) -> Generator[EntityContext]:
-        """Return the contexts of all entities, those with the figures included."""
-        yield from super().async_contexts()
-        yield from self.uptime.async_contexts()
 
     @callback
     def async_forget(self, reg_id: int) -> None:
@@ -133,8 +113,8 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         try:
             limit = self.monitor.schedule.interval + OVERTIME
             async with asyncio.timeout(limit) as self._time_limit:
-                enabled = {context.reg_id for context in self.async_contexts()}
-                await self.monitor.poll(enabled)
+                contexts = (*self.async_contexts(), *self.uptime.async_contexts())
+                await self.monitor.poll({context.reg_id for context in contexts})
                 self._succeeded()
         except (Exception, asyncio.CancelledError) as exception:
             if (task := asyncio.current_task()) and task.cancelling():
@@ -155,7 +135,7 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
             self._log.succeeded()
         errors = self.monitor.roster.errors(self.monitor.polled_ids)
         self._log.status_changes(errors, self.display.state.lines.keys())
-        self._update_issues(None)
+        async_update_issues(self.hass, self.config_entry.entry_id, self.monitor, None)
         self._had_success = True
         assert self.monitor.next_poll_in is not None
         self.update_interval = timedelta(seconds=self.monitor.next_poll_in)
@@ -171,7 +151,9 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         began_failing = self.monitor.failure is None
         try:
             self.monitor.failed(error)
-            self._update_issues(error)
+            async_update_issues(
+                self.hass, self.config_entry.entry_id, self.monitor, error
+            )
             self.display.update()
         except Exception as second:  # noqa: BLE001 - whatever it is, fail safe
             self._log.unexpected("unexpected error after a failed poll", second)
@@ -197,14 +179,3 @@ class Bitrix24SipCoordinator(DataUpdateCoordinator[PortalState]):
         """Update the devices to the portal's list."""
         update_devices(self.hass, self.config_entry.entry_id, changes)
         self._log.gone(changes.gone)
-
-    def _update_issues(self, error: Bitrix24Error | None) -> None:
-        """Create and delete repair issues. error: of the last poll."""
-        async_update_issues(
-            self.hass,
-            self.config_entry.entry_id,
-            self.webhook,
-            error,
-            self.monitor.connector,
-            self.monitor.links,
-        )

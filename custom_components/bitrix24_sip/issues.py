@@ -10,6 +10,7 @@ from homeassistant.util import dt as dt_util
 from .bitrix24 import Bitrix24Error, PermanentError, PortalLinks, SipConnector, Webhook
 from .const import DOMAIN
 from .errors import error_placeholders
+from .monitor import PortalMonitor
 
 PORTAL_MOVED: Final = "portal_moved"
 CONNECTOR_UNPAID: Final = "connector_unpaid"
@@ -36,19 +37,17 @@ _PAGES: Final = {
 def async_update_issues(
     hass: HomeAssistant,
     entry_id: str,
-    webhook: Webhook,
+    monitor: PortalMonitor,
     error: Bitrix24Error | None,
-    connector: SipConnector | None,
-    links: PortalLinks,
 ) -> None:
     """Create and delete issues, so that they match the last poll.
 
-    error: of the last poll; a transient error does not change the issues. links: the
-    portal's own, which are used instead of the paths above.
+    error: of the last poll; a transient error does not change the issues.
     """
+    webhook = monitor.telephony.client.webhook
     wanted: dict[str, dict[str, str]] = {}
     if error is None:
-        wanted = _connector_issues(connector, {"portal": webhook.host})
+        wanted = _connector_issues(monitor.connector, {"portal": webhook.host})
     elif not isinstance(error, PermanentError):
         return
     elif error.reason in _PAGES:
@@ -63,7 +62,8 @@ def async_update_issues(
             issue_id(entry_id, key),
             data={"entry_id": entry_id, **wanted[key]},
             is_fixable=key == PORTAL_MOVED,
-            learn_more_url=_link(webhook, key, links) or f"{webhook.base}{page}",
+            learn_more_url=_link(webhook, key, monitor.links)
+            or f"{webhook.base}{page}",
             severity=(
                 ir.IssueSeverity.WARNING
                 if key == CONNECTOR_ENDS
