@@ -346,16 +346,21 @@ async def test_an_unforeseen_exception(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """It is logged once, and everything else goes on."""
+    """It is logged once, shown, and everything else goes on; losses are told after it."""
 
     def fail(*_: Any) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(IncidentTracker, "update", fail)
-    portal.lines[MAIN].drop()
-    await poll(3)
-    assert state_of(hass, "binary_sensor.main_line_registration") == "off"
-    assert caplog.text.count("Unexpected error updating") == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(IncidentTracker, "update", fail)
+        portal.lines[MAIN].drop()
+        await poll(3)
+        assert state_of(hass, "binary_sensor.main_line_registration") == "off"
+        assert caplog.text.count("Unexpected error updating") == 1
+        assert state_of(hass, incident_of(hass, entry)) == "unavailable"
+    portal.lines[SALES].drop()
+    await poll(2)
+    assert attributes_of(hass, entry)["lines"] == ["Main line", "Sales"]
 
 
 async def test_an_idle_poll_writes_nothing(

@@ -159,8 +159,8 @@ class IncidentStoredData(EventExtraStoredData):
 class PortalIncident(PortalEntity[None], EventEntity):
     """Fires when an incident begins, grows and ends; see `incidents`.
 
-    Like the event of a line it is always available. What is told once is told once across
-    restarts, too.
+    Like the event of a line it is available while the portal is silent. What is told once
+    is told once across restarts, too.
     """
 
     entity_description: IncidentDescription
@@ -173,6 +173,12 @@ class PortalIncident(PortalEntity[None], EventEntity):
         """Begin with nothing known."""
         super().__init__(coordinator, INCIDENT, UpdateOrder.PORTAL_EVENT)
         self._tracker = IncidentTracker()
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Return whether losses are told, which they are unless an exception prevents it."""
+        return not self._failed
 
     @property
     @override
@@ -249,10 +255,14 @@ class PortalIncident(PortalEntity[None], EventEntity):
             for news in self._tracker.update(lines, now):
                 self._tell(news)
             self._set_timer(self._tracker.next_change(now))
+            failed = False
         except Exception:  # noqa: BLE001 - whatever it is, fail safe
             if not self._failed:
                 LOGGER.exception("Unexpected error updating %s", self.entity_id)
-            self._failed = True
+            failed = True
+        if failed is not self._failed:
+            self._failed = failed
+            self.async_write_ha_state()
 
     def _tell(self, news: News) -> None:
         """Fire the event, of the entity and on the event bus."""
