@@ -36,6 +36,7 @@ from homeassistant.const import CONF_VERIFY_SSL
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowManager, FlowResultType, section
 from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.helpers.entity import Entity
 from homeassistant.helpers.storage import STORAGE_DIR, Store
 from homeassistant.setup import async_setup_component
 
@@ -181,6 +182,12 @@ def make_entry(portal: Portal, **options: Any) -> MockConfigEntry:
         data={CONF_WEBHOOK: webhook.url, CONF_VERIFY_SSL: True},
         options=options,
     )
+
+
+@pytest.fixture
+def entity_registry_enabled_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enable all entities, also those that are disabled by default."""
+    monkeypatch.setattr(Entity, "entity_registry_enabled_default", True)
 
 
 @pytest.fixture

@@ -22,9 +22,12 @@ from .conftest import MAIN, SALES, Poll
 
 DETAILS = {
     "status": "sensor.main_line_status",
+    "problem": "sensor.main_line_problem",
     "code": "sensor.main_line_status_code",
     "message": "sensor.main_line_error_message",
 }
+# These are disabled by default.
+pytestmark = pytest.mark.usefixtures("entity_registry_enabled_by_default")
 REGISTRATION = "binary_sensor.main_line_registration"
 OTHER_REGISTRATION = "binary_sensor.sales_registration"
 EVENT = "event.main_line_registration_change"
@@ -46,7 +49,9 @@ async def automate(hass: HomeAssistant, trigger: str, *read: str) -> list[Any]:
     return async_capture_events(hass, "read")
 
 
-@pytest.mark.parametrize("trigger", [REGISTRATION, EVENT, DETAILS["status"]])
+@pytest.mark.parametrize(
+    "trigger", [REGISTRATION, EVENT, DETAILS["status"], DETAILS["problem"]]
+)
 @pytest.mark.parametrize("renamed", [False, True])
 async def test_the_reason_is_written_first(
     hass: HomeAssistant,
@@ -57,20 +62,22 @@ async def test_the_reason_is_written_first(
     renamed: bool,
 ) -> None:
     """The reason is up to date in every trigger, also if its entity was renamed."""
-    code, message = DETAILS["code"], DETAILS["message"]
+    read = [DETAILS[key] for key in ("problem", "code", "message")]
     if renamed:
         registry = er.async_get(hass)
-        for entity in (code, message):
+        for entity in read:
             registry.async_update_entity(entity, new_entity_id=f"{entity}_2")
         await hass.async_block_till_done()
-        code, message = f"{code}_2", f"{message}_2"
-    events = await automate(hass, trigger, code, message)
+        read = [f"{entity}_2" for entity in read]
+        trigger = f"{trigger}_2" if trigger == DETAILS["problem"] else trigger
+    events = await automate(hass, trigger, *read)
     portal.lines[MAIN].drop(403, "Forbidden")
     await poll()
-    assert [event.data["read"] for event in events] == [[403, "Forbidden"]]
+    down = ["forbidden", 403, "Forbidden"]
+    assert [event.data["read"] for event in events] == [down]
     portal.lines[MAIN].recover()
     await poll()
-    assert [event.data["read"] for event in events[1:]] == [[200, ""]]
+    assert [event.data["read"] for event in events[1:]] == [["none", 200, ""]]
 
 
 def portal_entity_id(
@@ -129,7 +136,9 @@ async def test_the_portal_is_written_after_its_lines(
     assert [event.data["read"] for event in events] == [["off", "off", "Forbidden"]]
 
 
-@pytest.mark.parametrize("trigger", [REGISTRATION, DETAILS["status"]])
+@pytest.mark.parametrize(
+    "trigger", [REGISTRATION, DETAILS["status"], DETAILS["problem"]]
+)
 async def test_a_line_that_is_down_during_setup(
     hass: HomeAssistant,
     portal: Portal,
@@ -141,7 +150,9 @@ async def test_a_line_that_is_down_during_setup(
     portal.lines[MAIN].drop(403, "Forbidden")
     await poll()
     assert await hass.config_entries.async_unload(entry.entry_id)
-    events = await automate(hass, trigger, DETAILS["code"], DETAILS["message"])
+    read = (DETAILS[key] for key in ("problem", "code", "message"))
+    events = await automate(hass, trigger, *read)
     assert await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
-    assert [event.data["read"] for event in events] == [[403, "Forbidden"]]
+    down = ["forbidden", 403, "Forbidden"]
+    assert [event.data["read"] for event in events] == [down]

@@ -5,15 +5,7 @@ from typing import Any
 import pytest
 
 from dev.demo import checks, table
-from dev.demo.entities import (
-    ERROR_MESSAGE,
-    LAST_UPDATED,
-    REGISTRATION,
-    STATUS,
-    STATUS_CODE,
-    Line,
-    Portal,
-)
+from dev.demo.entities import PROBLEM, REGISTRATION, STATUS, Line, Portal
 
 _PORTAL_STATES = {
     ("binary_sensor", "portal"): "on",
@@ -24,20 +16,9 @@ _PORTAL_STATES = {
     ("sensor", "connector_paid_until"): "2027-01-01T00:00:00+00:00",
     ("sensor", "free_minutes"): "60",
 }
-_REGISTERED = {
-    REGISTRATION: "on",
-    STATUS: "success",
-    STATUS_CODE: "200",
-    ERROR_MESSAGE: "",
-    LAST_UPDATED: "2026-11-23T08:00:00+00:00",
-}
-_IN_PROGRESS = {
-    REGISTRATION: "unknown",
-    STATUS: "in_progress",
-    STATUS_CODE: "unknown",
-    ERROR_MESSAGE: "unknown",
-    LAST_UPDATED: "unknown",
-}
+_REGISTERED = {REGISTRATION: "on", STATUS: "success", PROBLEM: "none"}
+_FAILED = {REGISTRATION: "off", STATUS: "error", PROBLEM: "forbidden"}
+_IN_PROGRESS = {REGISTRATION: "unknown", STATUS: "in_progress", PROBLEM: "unknown"}
 _LOST = dict.fromkeys(_REGISTERED, "unavailable")
 
 
@@ -61,9 +42,10 @@ def _seen(**lines: dict[Any, str]) -> tuple[Portal, dict[str, Any]]:
 
 
 def test_no_findings() -> None:
-    """A registered line and an unsettled one are as expected."""
-    portal, states = _seen(main=_REGISTERED, fax=_IN_PROGRESS)
-    assert checks.missing(portal, states, {1: "success", 2: "in_progress"}) == []
+    """A registered line, an unsettled one, and one that is down are as expected."""
+    portal, states = _seen(main=_REGISTERED, fax=_IN_PROGRESS, sales=_FAILED)
+    on_portal = {1: "success", 2: "in_progress", 3: "error"}
+    assert checks.missing(portal, states, on_portal) == []
     assert checks.missing(portal, states, None) == []
 
 
@@ -79,15 +61,27 @@ def test_no_findings() -> None:
             id="wrong registration",
         ),
         pytest.param(
-            {**_REGISTERED, STATUS_CODE: "unknown"},
+            {**_REGISTERED, PROBLEM: "unknown"},
             "success",
-            "'status_code' is unknown",
-            id="no code",
+            "'problem' is unknown",
+            id="problem unknown",
+        ),
+        pytest.param(
+            {**_REGISTERED, PROBLEM: "forbidden"},
+            "success",
+            "problem is forbidden with status success",
+            id="wrong problem",
+        ),
+        pytest.param(
+            {**_FAILED, PROBLEM: "none"},
+            "error",
+            "problem is none with status error",
+            id="no problem",
         ),
         pytest.param(
             {REGISTRATION: "on", STATUS: "success"},
             "success",
-            "'last_updated' is missing",
+            "'problem' is missing",
             id="entity missing",
         ),
     ],
@@ -119,16 +113,35 @@ def test_no_line() -> None:
 def test_table() -> None:
     """Columns are aligned, also with wide letters and long or hostile texts."""
     portal, states = _seen(
-        **{"電話": _REGISTERED, "x" * 50: _LOST, "a\x1b[2J": _IN_PROGRESS}
+        **{"電話": _FAILED, "x" * 50: _LOST, "a\x1b[2J": _IN_PROGRESS}
     )
-    statuses = {1: "success", 2: "error", 3: "in_progress"}
+    states["sensor.電話_problem"]["attributes"] = {
+        "status_code": 403,
+        "error_message": "Forbidden",
+    }
+    statuses = {1: "error", 2: "success", 3: "in_progress"}
     shown = table.text(table.rows(portal, states, statuses)).split("\n")
     long = "x" * 31 + "…"
     assert shown == [
-        f"REG_ID  {'Line':32}  On the portal  Registration  Status       Code  Error",
-        f"1       {'電話':30}  success        registered    success      200",
-        f"2       {long}  error          unavailable   unavailable",
-        f"3       {'a [2J':32}  in_progress    unknown       in_progress",
+        f"{line}  {rest}"
+        for line, rest in (
+            (
+                f"REG_ID  {'Line':32}  On the portal  Registration  ",
+                "Status       Problem    Code  Error",
+            ),
+            (
+                f"1       {'電話':30}  error          not registered",
+                "error        forbidden  403   Forbidden",
+            ),
+            (
+                f"2       {long}  success        unavailable   ",
+                "unavailable",
+            ),
+            (
+                f"3       {'a [2J':32}  in_progress    unknown       ",
+                "in_progress",
+            ),
+        )
     ]
 
 
@@ -137,7 +150,7 @@ def test_table_of_a_real_portal() -> None:
     portal, states = _seen(main=_REGISTERED)
     heading, line = table.rows(portal, states, None)
     assert heading[:3] == ("REG_ID", "Line", "Registration")
-    assert line == ("1", "main", "registered", "success", "200", "")
+    assert line == ("1", "main", "registered", "success", "", "", "")
 
 
 def test_screen_prints_changes_only(capsys: pytest.CaptureFixture[str]) -> None:

@@ -86,8 +86,7 @@ def causes_table() -> str:
 
 def cause_names(language: str) -> dict[Cause, str]:
     """Return the causes as Home Assistant shows them in a language."""
-    status = words(language)["entity"]["sensor"]["status"]
-    names = status["state_attributes"]["cause"]["state"]
+    names = words(language)["entity"]["sensor"]["problem"]["state"]
     return {cause: names[cause] for cause in Cause}
 
 

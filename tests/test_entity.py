@@ -1,11 +1,13 @@
 """The entities' states and unique IDs."""
 
 from datetime import timedelta
+from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
 import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
+    async_capture_events,
     async_fire_time_changed,
 )
 from syrupy.assertion import SnapshotAssertion
@@ -13,7 +15,7 @@ from syrupy.assertion import SnapshotAssertion
 from custom_components.bitrix24_sip import PLATFORMS
 from custom_components.bitrix24_sip.const import DOMAIN
 from dev.portal import Portal
-from homeassistant.const import STATE_UNKNOWN
+from homeassistant.const import EVENT_STATE_CHANGED, STATE_UNKNOWN
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 
@@ -29,9 +31,11 @@ from .conftest import (
 )
 
 REGISTRATION = "binary_sensor.main_line_registration"
+PROBLEM = "sensor.main_line_problem"
 
 
 @pytest.mark.parametrize("platform", [str(platform) for platform in PLATFORMS])
+@pytest.mark.usefixtures("entity_registry_enabled_by_default")
 async def test_entities(
     hass: HomeAssistant,
     portal: Portal,
@@ -50,17 +54,9 @@ async def test_entities(
         data=make_entry(portal).data,
     )
     entry.add_to_hass(hass)
-    registry = er.async_get(hass)
-    disabled = ["operating_time"]
-    for reg_id in (MAIN, SALES, SUPPORT):
-        disabled += [f"{reg_id}_uptime_365d", f"{reg_id}_downtime_30d"]
-    for key in disabled:  # enable them, as a user would
-        registry.async_get_or_create(
-            "sensor", DOMAIN, f"01JTESTENTRY_{key}", config_entry=entry
-        )
     await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done(wait_background_tasks=True)
-    entities = er.async_entries_for_config_entry(registry, entry.entry_id)
+    entities = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
     seen = []
     for entity in sorted(entities, key=lambda entity: entity.entity_id):
         if entity.domain == platform:
@@ -76,6 +72,21 @@ async def test_entities(
                 }
             )
     assert seen == snapshot
+
+
+async def test_entities_that_are_disabled(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry
+) -> None:
+    """What few people need, and what the problem tells as well, is disabled."""
+    entities = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
+    assert {e.translation_key for e in entities if e.disabled_by} == {
+        "downtime_30d",
+        "error_message",
+        "last_updated",
+        "operating_time",
+        "status_code",
+        "uptime_365d",
+    }
 
 
 async def test_unique_ids_hold_nothing_that_can_be_renamed(
@@ -103,14 +114,14 @@ async def test_change_of_state(
     await poll()
     assert state_of(hass, REGISTRATION) == "off"
     assert state_of(hass, "sensor.main_line_status") == "error"
-    assert state_of(hass, "sensor.main_line_status_code") == "403"
-    assert state_of(hass, "sensor.main_line_error_message") == "Forbidden"
+    assert state_of(hass, PROBLEM) == "forbidden"
     assert portal_entity(hass, entry, "lines") == "on"
     assert portal_entity(hass, entry, "registered_lines") == "2"
     assert portal_entity(hass, entry, "failed_lines") == "1"
     portal.lines[MAIN].recover()
     await poll()
     assert state_of(hass, REGISTRATION) == "on"
+    assert state_of(hass, PROBLEM) == "none"
     for status in ("in_progress", "wait"):
         portal.lines[MAIN].set(status)
         await poll()
@@ -120,6 +131,7 @@ async def test_change_of_state(
     assert state_of(hass, REGISTRATION) == "off"
 
 
+@pytest.mark.usefixtures("entity_registry_enabled_by_default")
 async def test_unknown_status(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll
 ) -> None:
@@ -143,6 +155,7 @@ async def test_in_progress_at_the_start(
     assert state_of(hass, REGISTRATION) == "off"
 
 
+@pytest.mark.usefixtures("entity_registry_enabled_by_default")
 async def test_timestamps(
     hass: HomeAssistant,
     portal: Portal,
@@ -165,33 +178,71 @@ async def test_timestamps(
     )
 
 
-async def test_the_cause(
+async def test_the_problem(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll
 ) -> None:
-    """The status says why a line is not registered, as long as it is not."""
+    """The problem tells why a line is not registered, as long as it is not."""
+    line = portal.lines[MAIN]
 
-    def cause() -> str | None:
-        state = hass.states.get("sensor.main_line_status")
+    def shown() -> tuple[Any, ...]:
+        state = hass.states.get(PROBLEM)
         assert state is not None
-        return state.attributes.get("cause")
+        told = (state.attributes.get(key) for key in ("status_code", "error_message"))
+        return (state_of(hass, REGISTRATION), state.state, *told)
 
-    assert cause() is None
-    portal.lines[MAIN].drop(403, "Forbidden")
+    assert shown() == ("on", "none", None, None)
+    line.drop(403, "Forbidden")
     await poll()
-    assert cause() == "forbidden"
-    portal.lines[MAIN].drop(503, "Service Unavailable")
+    assert shown() == ("off", "forbidden", 403, "Forbidden")
+    line.drop(503, "Service Unavailable")
     await poll()
-    assert cause() == "provider_unavailable"
-    portal.lines[MAIN].recover()
+    assert shown() == ("off", "provider_unavailable", 503, "Service Unavailable")
+    line.set("in_progress", None, None)
+    await poll(5)
+    assert shown() == ("off", "provider_unavailable", 503, "Service Unavailable")
+    line.recover()
     await poll()
-    assert cause() is None
-    portal.lines[MAIN].set("in_progress", None, None)
+    assert shown() == ("on", "none", None, None)
+    line.set("in_progress", None, None)
     await poll()
     assert state_of(hass, "sensor.main_line_status") == "in_progress"
-    assert cause() is None, "the grace period still bridges it"
+    assert shown() == ("on", "none", None, None), "the grace period bridges it"
     await poll(3)
-    assert cause() == "no_answer"
-    portal.lines[MAIN].unreachable = True
-    await poll(5)
-    assert state_of(hass, "sensor.main_line_status") == "unavailable"
-    assert cause() is None
+    assert shown() == ("off", "no_answer", None, "")
+    line.drop(401, "Unauthorized")
+    await poll()
+    assert shown() == ("off", "wrong_credentials", 401, "Unauthorized")
+    line.unreachable = True
+    await poll()
+    assert shown() == ("off", "wrong_credentials", 401, "Unauthorized")
+    await poll(4)
+    assert shown() == ("unavailable", "unavailable", None, None)
+    line.unreachable = False
+    line.set("in_progress", None, None)
+    await poll()
+    assert shown() == ("unknown", "unknown", None, None)
+    await poll(3)
+    assert shown() == ("off", "no_answer", None, "")
+
+
+async def test_a_loss_is_one_change_of_the_problem(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll
+) -> None:
+    """While the portal tries again in vain, the problem stays, whatever the status is."""
+    changes = async_capture_events(hass, EVENT_STATE_CHANGED)
+
+    def states(entity_id: str) -> list[str]:
+        new = [event.data["new_state"] for event in changes]
+        return [state.state for state in new if state and state.entity_id == entity_id]
+
+    for _ in range(3):
+        portal.lines[MAIN].drop(403, "Forbidden")
+        await poll()
+        portal.lines[MAIN].set("in_progress", None, None)
+        await poll(4)
+    portal.lines[MAIN].recover()
+    await poll()
+    assert states(PROBLEM) == ["forbidden", "none"]
+    assert states(REGISTRATION) == ["off", "on"]
+    status = ["error", "in_progress"] * 3 + ["success"]
+    assert states("sensor.main_line_status") == status

@@ -209,6 +209,7 @@ async def test_titles(
         ({"STATUS_CODE": "200"}, "on", "status_code", "200"),
         ({"LAST_UPDATED": "yesterday"}, "on", "last_updated", "unknown"),
         ({"LAST_UPDATED": []}, "on", "last_updated", "unknown"),
+        ({"STATUS_RESULT": "error", "STATUS_CODE": 10**40}, "off", "problem", "other"),
         ({"STATUS_RESULT": "ok"}, "unknown", "status", "unknown"),
         ({"STATUS_RESULT": MISSING}, "unavailable", "status", "unavailable"),
         ({"STATUS_RESULT": 1}, "unavailable", "status", "unavailable"),
@@ -216,6 +217,7 @@ async def test_titles(
         ({"REG_ID": MISSING}, "on", "status", "success"),
     ],
 )
+@pytest.mark.usefixtures("entity_registry_enabled_by_default")
 async def test_fields(
     hass: HomeAssistant,
     portal: Portal,
@@ -241,6 +243,4 @@ async def test_keys_of_the_list(
     portal.fault(Result(dict.fromkeys(keys, "Main line")), method="voximplant.line.get")
     entry = await set_up(portal)
     assert list(entry.runtime_data.data.lines) == [MAIN]
-    assert (
-        json.dumps(hass.states.async_entity_ids()).count("main_line_status_code") == 1
-    )
+    assert json.dumps(hass.states.async_entity_ids()).count("main_line_problem") == 1

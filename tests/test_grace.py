@@ -119,6 +119,33 @@ def test_what_is_shown(name: str, _: str, steps: str) -> None:
         assert shown(tracker, int(at)) == expected, at
 
 
+# Seconds, the poll's answer, the SIP code of why the line is not registered: "none" if the
+# failure has none, "-" if there is no failure.
+FAILURES = {
+    "settled": "0 ok -, 60 fail 403, 120 ok -",
+    "new attempts": "0 ok -, 60 fail 403, 120 progress 403, 400 wait 403, 460 ok -",
+    "never settled": "0 ok -, 60 progress -, 179 - -, 180 - none, 240 fail 403",
+    "a short fault": "0 fail 403, 60 fault 403, 120 progress 403, 180 - 403",
+    "a long fault": "0 fail 403, 60 fault 403, 180 - -, 240 progress -, 360 - none",
+    "a permanent error": "0 fail 403, 60 revoked -, 120 progress -, 240 - none",
+    "unsettled, a fault": "0 ok -, 60 wait -, 180 wait none, 240 fault none, 360 - -",
+}
+
+
+@pytest.mark.parametrize("steps", FAILURES.values(), ids=FAILURES)
+def test_why_a_line_is_not_registered(steps: str) -> None:
+    """The failure is the latest settled answer, or else the answer that is shown."""
+    tracker = LineTracker(SipLine(1))
+    for at, answer, expected in (step.split() for step in steps.split(",")):
+        if answer != "-":
+            tracker.record(ANSWERS[answer], int(at), GRACE)
+        state = tracker.state(int(at))
+        failure = state.failure
+        assert (failure is not None) is (state.connected is False), at
+        code = "-" if failure is None else str(failure.status_code or "none")
+        assert code == expected, at
+
+
 def test_the_last_answer_is_kept() -> None:
     """The last answer stays unchanged during a grace period."""
     tracker = LineTracker(SipLine(1))

@@ -46,12 +46,12 @@ LANGUAGES = sorted({path.stem for path in TRANSLATIONS.glob("*.json")} - {"en"})
 # Texts that are the same in a language as in English.
 SAME_EVERYWHERE = {"REG_ID"}
 SAME: dict[str, set[str]] = {
-    "de": {"Labels", "Portal", "REG_IDs", "Status"},
+    "de": {"Labels", "Portal", "Problem", "REG_IDs", "Status"},
     "es": {"Error", "No", "Portal"},
     "fr": {"Incident"},
     "it": {"No"},
     "nl": {"Labels", "Status"},
-    "pl": {"Portal"},
+    "pl": {"Portal", "Problem"},
     "pt-BR": {"Portal", "REG_IDs", "Status"},
     "tr": {"Portal"},
 }
@@ -160,6 +160,12 @@ def agreement(_: str, texts: Texts) -> Iterator[str]:
         for reason, message in others.items():
             if message != forms.get(reason, message):
                 yield f"{reason} has two wordings"
+    entities = texts["entity"]
+    problems = entities["sensor"]["problem"]["state"]
+    for event in entities["event"].values():
+        for cause, name in event["state_attributes"]["cause"]["state"].items():
+            if name != problems[cause]:
+                yield f"{cause} has two wordings"
 
 
 CHECKS: tuple[Check, ...] = (
@@ -478,12 +484,15 @@ async def test_attributes_of_the_events(
     events = ENGLISH["entity"]["event"]
     for key, found in attributes.items():
         assert events[key]["state_attributes"].keys() == found - usual
-    # A status and a cause are the same in the events as in the sensor.
+    # A status and a cause are the same in the events as in the sensors.
     texts = events["registration_change"]["state_attributes"]
     status = ENGLISH["entity"]["sensor"]["status"]
     assert texts["status"] == {key: status[key] for key in ("name", "state")}
-    assert texts["cause"] == status["state_attributes"]["cause"]
+    problem = ENGLISH["entity"]["sensor"]["problem"]
+    assert {"none": "No problem", **texts["cause"]["state"]} == problem["state"]
     assert texts["cause"]["state"].keys() == set(Cause)
+    for key, name in problem["state_attributes"].items():
+        assert texts[key] == name
     assert events["incident"]["state_attributes"]["cause"] == texts["cause"]
 
 

@@ -11,6 +11,8 @@ in doubt: *unsettled* ("in_progress", "wait", or a word that is not documented),
   new one with what is shown then. So a registration that is under way after a long
   outage of the portal raises no alarm at once.
 - A permanent error takes effect at once, and with a grace period of 0 so does everything.
+- Why a line is not registered is what its latest settled answer tells, as long as it is
+  not registered. A new attempt, which has no result yet, does not replace it.
 """
 
 from .bitrix24 import Bitrix24Error, PermanentError, SipLine, SipRegistration
@@ -25,6 +27,7 @@ class LineTracker:
     __slots__ = (
         "_connected",
         "_doubt_ends",
+        "_failure",
         "_latest",
         "_registration",
         "_shown",
@@ -38,6 +41,8 @@ class LineTracker:
         # What is shown while the doubt lasts, and for good when there is none.
         self._registration: SipRegistration | None = None
         self._connected: bool | None = None
+        # The settled answer that the line is not registered, as long as it is not.
+        self._failure: SipRegistration | None = None
         self._latest: Answer | None = None
         self._doubt_ends: float | None = None
         # Since when the portal has not answered that the line is registered. None where
@@ -57,6 +62,7 @@ class LineTracker:
                 if answer != self._registration:
                     self._registration = answer
                 self._connected = answer.registered
+                self._failure = None if answer.registered else self._registration
                 self._doubt_ends = None
                 return
         elif isinstance(answer, PermanentError):
@@ -68,6 +74,8 @@ class LineTracker:
             self._doubt_ends = now + grace
         elif self._doubt_ends <= now and was_silent is not is_silent:
             self._registration, self._connected = self._after_doubt(was_silent)
+            if was_silent:
+                self._failure = None
             self._doubt_ends = now + grace
         if isinstance(answer, SipRegistration) and answer != self._registration:
             self._registration = answer
@@ -78,13 +86,17 @@ class LineTracker:
         if self._doubt_ends is not None and self._doubt_ends <= now:
             silent = isinstance(self._latest, Bitrix24Error)
             registration, connected = self._after_doubt(silent)
+        failure = None
+        if connected is False:
+            failure = self._failure or registration
         shown = self._shown
         if (
             shown.registration is not registration
             or shown.connected is not connected
+            or shown.failure is not failure
             or shown.line is not self.line
         ):
-            self._shown = shown = LineState(self.line, registration, connected)
+            self._shown = shown = LineState(self.line, registration, connected, failure)
         return shown
 
     def _after_doubt(self, silent: bool) -> tuple[SipRegistration | None, bool | None]:

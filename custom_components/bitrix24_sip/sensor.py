@@ -16,7 +16,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
-from .bitrix24 import Cause, RegistrationStatus
+from .bitrix24 import Cause, RegistrationStatus, SipRegistration
 from .coordinator import Bitrix24SipConfigEntry, Bitrix24SipCoordinator
 from .devices import line_device_info, portal_device_info
 from .entity import (
@@ -36,6 +36,7 @@ from .uptime_coordinator import UptimeCoordinator
 PARALLEL_UPDATES = 0  # the coordinator is the only one to ask
 
 ATTR_KNOWN = "known_percent"
+NO_PROBLEM = "none"
 
 type SensorValue = str | int | float | datetime
 
@@ -50,20 +51,31 @@ class PortalSensorDescription(PortalEntityDescription, SensorEntityDescription):
     """A sensor of a portal."""
 
 
-def _cause(_: PortalState, line: LineState) -> dict[str, Cause] | None:
-    """Return why a line is not registered, where the portal says it."""
-    registration = line.registration
-    if line.connected is not False or registration is None or not registration.cause:
+def _problem(line: LineState, _: SipRegistration) -> str | None:
+    """Return why a line is not registered, None where it is not known whether it is."""
+    if line.connected is None:
         return None
-    return {"cause": registration.cause}
+    return line.failure.cause if line.failure else NO_PROBLEM
 
 
-# In this order they are added, and updated: details first (see `UpdateOrder`).
+def _failure(_: PortalState, line: LineState) -> dict[str, int | str | None] | None:
+    """Return what the portal says of the failure, while there is one."""
+    if line.failure is None:
+        return None
+    return {
+        "status_code": line.failure.status_code,
+        "error_message": line.failure.error_message,
+    }
+
+
+# In this order they are added, and updated: details first (see `UpdateOrder`). Those that
+# the problem tells as well are disabled, so that a loss has fewer rows in the activity.
 LINE = (
     LineSensorDescription(
         key="status_code",
         translation_key="status_code",
         entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
         order=UpdateOrder.LINE_DETAILS,
         value_fn=lambda _, registration: registration.status_code,
     ),
@@ -71,6 +83,7 @@ LINE = (
         key="error_message",
         translation_key="error_message",
         entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
         order=UpdateOrder.LINE_DETAILS,
         value_fn=lambda _, registration: registration.error_message,
     ),
@@ -79,8 +92,18 @@ LINE = (
         translation_key="last_updated",
         device_class=SensorDeviceClass.TIMESTAMP,
         entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
         order=UpdateOrder.LINE_DETAILS,
         value_fn=lambda _, registration: registration.last_updated,
+    ),
+    LineSensorDescription(
+        key="problem",
+        translation_key="problem",
+        device_class=SensorDeviceClass.ENUM,
+        options=[NO_PROBLEM, *Cause],
+        order=UpdateOrder.LINE_PROBLEM,
+        value_fn=_problem,
+        attributes_fn=_failure,
     ),
     LineSensorDescription(
         key="status",
@@ -89,7 +112,6 @@ LINE = (
         options=[status.value for status in RegistrationStatus],
         order=UpdateOrder.LINE_STATUS,
         value_fn=lambda _, registration: registration.status,
-        attributes_fn=_cause,
     ),
 )
 

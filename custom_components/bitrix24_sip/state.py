@@ -19,12 +19,14 @@ class LineState:
     """What is shown of a line.
 
     registration: the portal's answer that is shown, None where the line is not known;
-    connected: whether the line is registered, None where that is not known.
+    connected: whether the line is registered, None where that is not known;
+    failure: the answer that tells why the line is not registered, None unless it is not.
     """
 
     line: SipLine
     registration: SipRegistration | None = None
     connected: bool | None = None
+    failure: SipRegistration | None = None
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ class UpdateOrder(IntEnum):
     """
 
     LINE_DETAILS = auto()
+    LINE_PROBLEM = auto()
     LINE_STATUS = auto()
     LINE_REGISTRATION = auto()
     PORTAL_DETAILS = auto()

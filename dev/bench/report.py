@@ -336,7 +336,7 @@ def _refresh(refresh: dict[str, Any]) -> str:
 that is installed here is {_ulid_kind()}. The rows "ULIDs in C" have them at next to no \
 cost, on both sides, as in Home Assistant's own image: writing is cheaper there, so that a \
 refresh in which nothing changed is 1/{less:.1f} of the usual pattern's."""
-    facts = f"""Memory of a line, its nine enabled entities in Home Assistant and its device \
+    facts = f"""Memory of a line, its seven enabled entities in Home Assistant and its device \
 included, with an empty log of its uptime: {memory[OURS] / 1024:.1f} KiB (usual pattern: {memory[USUAL] / 1024:.1f} KiB). \
 Import of the integration and its platforms: {_ms(median(imported["wall"]))} ms, \
 {_ms(median(imported["processor"]))} ms of processor."""
@@ -390,7 +390,7 @@ an outage of ten minutes every two hours, more than the log keeps change by chan
 can become.
 
 The bar for memory, 40 KiB a line after a full year, is met by what the uptime records. A \
-line as a whole has {whole:.1f} KiB then, and misses it: with an empty log, its nine \
+line as a whole has {whole:.1f} KiB then, and misses it: with an empty log, its seven \
 entities and its device have {memory[OURS] / 1024:.1f} KiB, and those of the usual pattern \
 have {memory[USUAL] / 1024:.1f} KiB."""
 
@@ -479,7 +479,7 @@ Both patterns poll with this project's client here, so that the poll itself, mos
 is left of a refresh in which nothing changed, counts for both: the portal reports times \
 for every command, 440 bytes a line, and somebody has to read them. What the integration \
 adds to its poll is in the row below. A refresh in which all lines changed is mostly Home \
-Assistant's own writing of six states a line, and the usual pattern writes all nine."""
+Assistant's own writing of four states a line, and the usual pattern writes all seven."""
 
 _CLIENTS = """\
 - Over https are those rows that say so; `b24pysdk` cannot do without. Its rows compare \

@@ -4,11 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .entities import (
-    ERROR_MESSAGE,
-    LAST_UPDATED,
+    PROBLEM,
     REGISTRATION,
     STATUS,
-    STATUS_CODE,
     UNKNOWN,
     Key,
     Line,
@@ -16,7 +14,7 @@ from .entities import (
     state_of,
 )
 
-_LINE_ENTITIES = (REGISTRATION, STATUS, STATUS_CODE, ERROR_MESSAGE, LAST_UPDATED)
+_LINE_ENTITIES = (REGISTRATION, STATUS, PROBLEM)
 _PORTAL: Key = ("binary_sensor", "portal")
 _PORTAL_ENTITIES: tuple[Key, ...] = (
     _PORTAL,
@@ -80,10 +78,12 @@ def _of_line(line: Line, states: States, expected: str | None) -> Iterator[str]:
     settled = _SETTLED.get(status)
     for key in _LINE_ENTITIES:
         state = state_of(states, line.entities, key)
-        # Without a settled answer the portal has no code, message or time, and the
-        # registration depends on the grace period.
+        # Without a settled answer, registration and problem depend on the grace period.
         if state == "missing" or (state in UNKNOWN and (settled or key == STATUS)):
             yield f"{key[0]} {key[1]!r} is {state}"
     registration = state_of(states, line.entities, REGISTRATION)
     if settled and registration != settled:
         yield f"registration is {registration} with status {status}"
+    problem = state_of(states, line.entities, PROBLEM)
+    if settled and (problem == "none") is not (settled == "on"):
+        yield f"problem is {problem} with status {status}"

@@ -15,9 +15,7 @@ UNKNOWN = ("unknown", "unavailable")
 # (entity domain, key) of a line's entities.
 REGISTRATION = ("binary_sensor", "registration")
 STATUS = ("sensor", "status")
-STATUS_CODE = ("sensor", "status_code")
-ERROR_MESSAGE = ("sensor", "error_message")
-LAST_UPDATED = ("sensor", "last_updated")
+PROBLEM = ("sensor", "problem")
 
 type Key = tuple[str, str]
 

@@ -6,15 +6,7 @@ import sys
 from typing import Any
 import unicodedata
 
-from .entities import (
-    ERROR_MESSAGE,
-    REGISTRATION,
-    STATUS,
-    STATUS_CODE,
-    UNKNOWN,
-    Portal,
-    state_of,
-)
+from .entities import PROBLEM, REGISTRATION, STATUS, UNKNOWN, Portal, state_of
 
 _WIDEST = 32
 _GAP = "  "
@@ -33,12 +25,21 @@ def rows(
     statuses: those on the portal, by REG_ID; None for a real portal.
     """
     on_portal = () if statuses is None else ("On the portal",)
-    heading = ("REG_ID", "Line", *on_portal, "Registration", "Status", "Code", "Error")
+    heading = (
+        "REG_ID",
+        "Line",
+        *on_portal,
+        "Registration",
+        "Status",
+        "Problem",
+        "Code",
+        "Error",
+    )
     table: list[Row] = [heading]
     for line in portal.lines.values():
         registration = state_of(states, line.entities, REGISTRATION)
-        code = state_of(states, line.entities, STATUS_CODE)
-        message = state_of(states, line.entities, ERROR_MESSAGE)
+        problem = state_of(states, line.entities, PROBLEM)
+        told = states.get(line.entities.get(PROBLEM, ""), {}).get("attributes", {})
         table.append(
             (
                 str(line.reg_id),
@@ -46,8 +47,9 @@ def rows(
                 *(() if statuses is None else (statuses.get(line.reg_id, "gone"),)),
                 _REGISTRATION.get(registration, registration),
                 state_of(states, line.entities, STATUS),
-                "" if code in UNKNOWN else code,
-                "" if message in UNKNOWN else message,
+                "" if problem in ("none", *UNKNOWN) else problem,
+                str(told.get("status_code") or ""),
+                told.get("error_message", ""),
             )
         )
     return table

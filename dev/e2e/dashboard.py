@@ -6,6 +6,7 @@ from dataclasses import replace
 import json
 from pathlib import Path
 import re
+import time
 from typing import Any, Final
 
 from axe_playwright_python.base import AXE_SCRIPT
@@ -96,6 +97,7 @@ async def drop_line(visit: Visit) -> None:
     await expect(_rows(page).first).to_contain_text("Warehouse")
     sentence = page.locator("ha-alert")
     await expect(sentence).to_have_text("1 of 7 lines is down: Warehouse")
+    since = time.time()
     async with _not_reloaded(page):
         visit.portal.lines[SALES].drop(403, "Forbidden")
         await expect(_rows(page).first).to_contain_text("Sales")
@@ -104,6 +106,10 @@ async def drop_line(visit: Visit) -> None:
         await expect(sales).to_have_css("border-color", _RED)
         await expect(sales).to_contain_text("Forbidden by the provider")
         await expect(sentence).to_have_text("2 of 7 lines are down: Sales, Warehouse")
+    newest = page.locator("hui-logbook-card ha-logbook-entry").first
+    await expect(newest).to_contain_text("Forbidden by the provider")
+    await expect(newest).to_contain_text("Sales")
+    assert await visit.activity(since) == [("sensor.sales_problem", "forbidden")]
 
 
 async def see_dashboard(visit: Visit) -> None:

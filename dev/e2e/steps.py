@@ -3,11 +3,12 @@
 import asyncio
 from itertools import pairwise
 import re
+import time
 from typing import Final
 
 from playwright.async_api import Locator, expect
 
-from dev.demo.entities import REGISTRATION, STATUS, portal_of
+from dev.demo.entities import PROBLEM, REGISTRATION, STATUS, portal_of
 from dev.portal import Request
 
 from .browser import TIMEOUT, must_be_readable
@@ -32,6 +33,7 @@ _PAST: Final = {
 _STATES: Final = {
     REGISTRATION: {True: "on", False: "off"},
     STATUS: {True: "success", False: "error"},
+    PROBLEM: {True: "none", False: "provider_unavailable"},
 }
 
 
@@ -136,13 +138,16 @@ async def failing_line(visit: Visit) -> None:
     await visit.open_device("Support")
     await visit.shows(Registration="Registered")
     lines = visit.portal.lines
+    since = time.time()
     lines[MAIN].drop(408, "Request Timeout")
     lines[SUPPORT].drop(503, "Service Unavailable")
     await visit.shows(Registration="Not registered", Status="Error")
-    await visit.shows(Status_code="503", Error_message="Service Unavailable")
+    problem = "Provider overloaded or down"
+    await visit.shows(Problem=problem)
     activity = page.locator("ha-logbook")
-    for words in ("Not registered", "Lost", "Service Unavailable"):
+    for words in ("Not registered", "Lost", problem):
         await expect(activity.get_by_text(words, exact=True).first).to_be_visible()
+    _is_one_change(await visit.activity(since), "off", "error", "provider_unavailable")
     device = page.locator("ha-config-device-page")
     await visit.frontend.picture("line", page, device)
 
@@ -154,9 +159,15 @@ async def failing_line(visit: Visit) -> None:
     visit.must_not_leak(diagnostics, "the diagnostics")
     for private in (visit.portal_host, "acme", "201003"):
         assert private not in diagnostics, f"{private} is in the diagnostics"
+    since = time.time()
     lines[MAIN].recover()
     lines[SUPPORT].recover()
     await expect(activity.get_by_text("Restored", exact=True)).to_be_visible()
+    _is_one_change(await visit.activity(since), "on", "success", "none")
+    device_id = page.url.rpartition("/")[2]
+    await visit.go(f"/logbook?device_id={device_id}")
+    await expect(page.get_by_text("Restored", exact=True)).to_be_visible()
+    _is_one_change(await visit.activity(since), "on", "success", "none")
 
     polls = [poll.at for poll in visit.portal.requests if _asked(poll) == len(lines)]
     gaps = [later - earlier for earlier, later in pairwise(polls[-3:])]
@@ -190,7 +201,7 @@ async def hear_of_failure(visit: Visit) -> None:
     await visit.frontend.picture("notification", visit.page, notification, margin=16)
     visit.portal.lines[SALES].recover()
     await visit.go(f"/{URL_PATH}")
-    tile = visit.page.locator("hui-tile-card").filter(has_text="Sales")
+    tile = visit.page.locator("hui-tile-card").filter(has_text="Sales").first
     await expect(tile).to_contain_text("Registered")
 
 
@@ -282,6 +293,19 @@ async def remove_portal(visit: Visit) -> None:
     assert not [issue for issue in issues if issue["domain"] == DOMAIN]
     states = await hass.states()
     assert not [e for e in states if e.endswith(("_registration", "_failed_lines"))]
+
+
+def _is_one_change(
+    rows: list[tuple[str, str]], registration: str, status: str, problem: str
+) -> None:
+    """Assert that the activity of a line has one row for each of four entities."""
+    *states, (event, _) = rows
+    assert states == [
+        ("sensor.support_problem", problem),
+        ("sensor.support_status", status),
+        ("binary_sensor.support_registration", registration),
+    ], rows
+    assert event == "event.support_registration_change", rows
 
 
 async def _shows_icon(image: Locator) -> None:

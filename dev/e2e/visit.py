@@ -72,6 +72,13 @@ class Visit:
             row = rows.filter(has_text=re.compile(rf"{name}\s*$")).first
             await expect(row).to_have_text(f"{state} {name}")
 
+    async def activity(self, since: float) -> list[tuple[str, str]]:
+        """Return entity ID and state of the rows of the page's activity since a time."""
+        rows = self.page.locator("ha-logbook-renderer")
+        entries = await rows.evaluate("(renderer) => renderer.entries")
+        newest_first = [e for e in entries if e["when"] >= since and "state" in e]
+        return [(e["entity_id"], e["state"]) for e in reversed(newest_first)]
+
     async def choose(self, item: str) -> None:
         """Choose an item of the portal's menu on the integration's page."""
         await self.entry.get_by_role("button", name="Menu").first.click()

@@ -11,9 +11,9 @@ const texts = JSON.parse(readFileSync(new URL("translations/en.json", INTEGRATIO
 const PORTAL_KEYS = { portal: "binary_sensor", connector_paid: "binary_sensor", free_minutes: "sensor" };
 const LINE_KEYS = {
   registration: "binary_sensor",
+  problem: "sensor",
   status: "sensor",
   uptime_30d: "sensor",
-  registration_change: "event",
 };
 
 /** Return what the frontend knows of portals, each a name with the names of its lines. */
@@ -82,7 +82,7 @@ for (const [options, expected] of [
 
 test("each line has one row for each state, lines that are down first", () => {
   const [{ lines }] = strategy.readPortals(office());
-  const rows = strategy.lineRows(lines, texts);
+  const rows = strategy.lineRows(lines);
   const shown = rows.map(({ visibility: [condition], cards }) => [condition.state, cards[0].name]);
   const states = ["off", "unknown", "unavailable", "on"];
   assert.deepEqual(
@@ -94,12 +94,11 @@ test("each line has one row for each state, lines that are down first", () => {
 
 test("a line that is down says why, an unsettled one what the portal does", () => {
   const [{ lines }] = strategy.readPortals(office());
-  const [down, unsettled, unknown, registered] = strategy.lineRows(lines.slice(0, 1), texts);
+  const [down, unsettled, unknown, registered] = strategy.lineRows(lines.slice(0, 1));
   assert.deepEqual(down.cards.map(({ entity }) => entity), [
     "binary_sensor.acme_main_registration",
-    "sensor.acme_main_status",
+    "sensor.acme_main_problem",
   ]);
-  assert.equal(down.cards[1].state_content[0], "cause");
   assert.deepEqual(unsettled.cards.map(({ entity }) => entity), ["sensor.acme_main_status"]);
   assert.deepEqual(unknown.cards.map(({ entity }) => entity), ["binary_sensor.acme_main_registration"]);
   assert.deepEqual(registered.cards.map(({ entity }) => entity), ["binary_sensor.acme_main_registration"]);
@@ -107,8 +106,7 @@ test("a line that is down says why, an unsettled one what the portal does", () =
 
 test("what is disabled is left out", () => {
   const hass = office(({ entities }) => {
-    for (const key of ["status", "uptime_30d"]) delete entities[`sensor.acme_main_${key}`];
-    delete entities["event.acme_main_registration_change"];
+    for (const key of ["problem", "status", "uptime_30d"]) delete entities[`sensor.acme_main_${key}`];
     delete entities["sensor.acme_free_minutes"];
   });
   const config = strategy.viewConfig(hass, { lines: "Main" }, texts);
@@ -141,9 +139,9 @@ test("there is a bar for each line, and a card for each portal that has lines", 
   assert.deepEqual(cards.map(({ title }) => title), ["acme", "beta"]);
 });
 
-test("of a line, only its event is in the activity", () => {
+test("of a line, only its problem is in the activity", () => {
   const [card] = cardsOf(strategy.viewConfig(office(), { lines: "Main" }, texts), "logbook");
-  assert.deepEqual(card.target, { entity_id: ["event.acme_main_registration_change"] });
+  assert.deepEqual(card.target, { entity_id: ["sensor.acme_main_problem"] });
 });
 
 test("the uptime of each line is listed", () => {

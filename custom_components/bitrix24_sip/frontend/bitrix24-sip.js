@@ -16,7 +16,7 @@ const NAMES_IN_SENTENCE = 6;
 
 // The rows of a line, those of lines that are down first. While a line is not settled, the status says what the portal is doing.
 const STATES = [
-  { state: "off", tone: "red", shows: "registration", cause: true },
+  { state: "off", tone: "red", shows: "registration" },
   { state: "unknown", tone: "amber", shows: "status", color: "amber" },
   { state: "unavailable", shows: "registration" },
   { state: "on", shows: "registration" },
@@ -105,7 +105,7 @@ const row = (cards, more = {}) => ({
 const heading = (text, icon) => ({ type: "heading", heading: text, icon });
 
 /** Return the rows of all lines: first those of all lines that are down, at last those of all that are registered. */
-export function lineRows(lines, texts) {
+export function lineRows(lines) {
   return STATES.flatMap((state) =>
     lines.map(({ name, entities }) => {
       const cards = [
@@ -117,9 +117,9 @@ export function lineRows(lines, texts) {
           state_content: ["state", "last_changed"],
         },
       ];
-      if (state.cause && entities.status) {
-        const content = ["cause", "error_message"];
-        cards.push({ type: "tile", entity: entities.status, name: texts.cause, color: "red", state_content: content });
+      if (state.state === "off" && entities.problem) {
+        const content = ["state", "error_message"];
+        cards.push({ type: "tile", entity: entities.problem, name: { type: "entity" }, color: "red", state_content: content });
       }
       return row(cards, {
         framed: true,
@@ -146,10 +146,9 @@ export function historyCards(portals) {
   );
 }
 
-/** Return what happened. Of a line only its event is in it: a drop is one row, not one for each entity. */
+/** Return what happened. Of a line only its problem is in it: a drop is one row with the cause. */
 export function activityCards(portals) {
-  const events = portals.flatMap(({ lines }) => lines.map(({ entities }) => entities.registration_change));
-  const entities = events.filter(Boolean);
+  const entities = portals.flatMap(({ lines }) => lines.map((line) => line.entities.problem)).filter(Boolean);
   if (!entities.length) return [];
   return [
     {
@@ -186,7 +185,7 @@ function lineCards(portals, texts) {
   const several = portals.length > 1;
   return portals.map(({ name, lines }) => [
     heading(several ? name : texts.lines, "mdi:phone"),
-    ...lineRows(lines, texts),
+    ...lineRows(lines),
   ]);
 }
 

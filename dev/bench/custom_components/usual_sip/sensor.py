@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import override
 
-from custom_components.bitrix24_sip.bitrix24 import SipLine
+from custom_components.bitrix24_sip.bitrix24 import Cause, SipLine
 from homeassistant.components.sensor import (
     SensorDeviceClass,
     SensorEntity,
@@ -28,7 +28,7 @@ async def async_setup_entry(
         for key in ("registered_lines", "failed_lines", "paid_until", "free_minutes")
     )
     lines = coordinator.lines.values()
-    for entity in (UsualStatus, UsualStatusCode, UsualErrorMessage, UsualLastUpdated):
+    for entity in (UsualProblem, UsualStatus):
         async_add_entities(entity(coordinator, line, entity.__name__) for line in lines)
     async_add_entities([UsualPortalUptime(coordinator, "uptime_30d")])
     for days in (1, 30):
@@ -55,6 +55,31 @@ class UsualPortalSensor(UsualPortalEntity, SensorEntity):
                 return data.connector.free_minutes
 
 
+class UsualProblem(UsualLineEntity, SensorEntity):
+    """Why the line is not registered."""
+
+    _attr_device_class = SensorDeviceClass.ENUM
+    _attr_options = ["none", *Cause]  # noqa: RUF012
+
+    @property
+    @override
+    def native_value(self) -> str:
+        """Return the value."""
+        return self.registration.cause or "none"
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, int | str | None] | None:
+        """Return the code and the message of the failure."""
+        registration = self.registration
+        if registration.registered:
+            return None
+        return {
+            "status_code": registration.status_code,
+            "error_message": registration.error_message,
+        }
+
+
 class UsualStatus(UsualLineEntity, SensorEntity):
     """The status."""
 
@@ -66,45 +91,6 @@ class UsualStatus(UsualLineEntity, SensorEntity):
     def native_value(self) -> str:
         """Return the value."""
         return self.registration.status_result
-
-    @property
-    @override
-    def extra_state_attributes(self) -> dict[str, str] | None:
-        """Return why the line is not registered."""
-        cause = self.registration.cause
-        return {"cause": cause} if cause else None
-
-
-class UsualStatusCode(UsualLineEntity, SensorEntity):
-    """The SIP response code."""
-
-    @property
-    @override
-    def native_value(self) -> int | None:
-        """Return the value."""
-        return self.registration.status_code
-
-
-class UsualErrorMessage(UsualLineEntity, SensorEntity):
-    """The text for the code."""
-
-    @property
-    @override
-    def native_value(self) -> str:
-        """Return the value."""
-        return self.registration.error_message
-
-
-class UsualLastUpdated(UsualLineEntity, SensorEntity):
-    """When the registration changed."""
-
-    _attr_device_class = SensorDeviceClass.TIMESTAMP
-
-    @property
-    @override
-    def native_value(self) -> datetime | None:
-        """Return the value."""
-        return self.registration.last_updated
 
 
 class UsualUptime(UsualLineEntity, SensorEntity):
