@@ -69,6 +69,15 @@ def free_port(first: int = DEFAULT_PORT) -> int:
     raise HassError(f"no port is free between {first} and {first + 99}")
 
 
+def make_manifest(domain: str) -> dict[str, Any]:
+    """Return the manifest of a custom integration that is for development only.
+
+    It is not a file, because the repository may have only one: the checks of HACS's
+    default list refuse a repository with several, and hassfest would check them all.
+    """
+    return {"domain": domain, "name": domain, "version": "1.0.0"}
+
+
 def write_config(
     folder: Path,
     port: int,
@@ -79,7 +88,7 @@ def write_config(
 ) -> None:
     """Write a configuration folder with the project's integration, not yet set up.
 
-    also: the folder of another custom integration, which is set up by YAML.
+    also: the package of another custom integration, which is set up by YAML.
 
     Two of Home Assistant's storage files are seeded: host and port, because an `http:`
     block in YAML is reverted after five minutes (since 2026.10); and the steps of
@@ -100,7 +109,10 @@ def write_config(
         ignore=shutil.ignore_patterns("__pycache__"),
     )
     if also:
-        shutil.copytree(also, folder / "custom_components" / also.name)
+        target = folder / "custom_components" / also.name
+        shutil.copytree(also, target)
+        content = json.dumps(make_manifest(also.name))
+        (target / "manifest.json").write_text(content, encoding="utf-8")
         with (folder / "configuration.yaml").open("a", encoding="utf-8") as file:
             file.write(f"\n{also.name}:\n")
     # The first version of the store, which every Home Assistant migrates.

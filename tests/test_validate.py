@@ -191,6 +191,16 @@ BROKEN: dict[str, tuple[Break, str, str]] = {
         "hacs.json",
         "set hide_default_branch",
     ),
+    "second_manifest": (
+        write("dev/other/manifest.json", "{}"),
+        "dev/other/manifest.json",
+        "with one manifest only",
+    ),
+    "second_manifest_by_ending": (
+        write(f"{INTEGRATION}/frontend/web-manifest.json", "{}"),
+        f"{INTEGRATION}/frontend/web-manifest.json",
+        "with one manifest only",
+    ),
     "licence_gone": (delete("LICENSE"), "LICENSE", "HACS and its users"),
     # agreement
     "oldest_of_hacs": (

@@ -3,14 +3,16 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 import os
+from pathlib import Path
 import sys
 import tempfile
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import ThreadedResolver
 
 from custom_components.bitrix24_sip.const import DOMAIN
+from dev.hass import make_manifest
 from homeassistant import loader
 from homeassistant.bootstrap import async_load_base_functionality
 from homeassistant.config_entries import ConfigEntries, ConfigEntry, ConfigEntryState
@@ -39,6 +41,8 @@ async def home_assistant(*, recorder: bool = False) -> AsyncGenerator[HomeAssist
         hass.config.skip_pip = True
         hass.config_entries = ConfigEntries(hass, {})
         loader.async_setup(hass)
+        custom = await loader.async_get_custom_components(hass)
+        custom[USUAL] = _usual_pattern(hass)
         await async_load_base_functionality(hass)
         hass.set_state(CoreState.running)
         # The default resolver would listen for mDNS names, which loopback does not need.
@@ -55,6 +59,15 @@ async def home_assistant(*, recorder: bool = False) -> AsyncGenerator[HomeAssist
             yield hass
         finally:
             await hass.async_stop(force=True)
+
+
+def _usual_pattern(hass: HomeAssistant) -> loader.Integration:
+    """Return the integration that ours is compared with."""
+    package = f"custom_components.{USUAL}"
+    path = Path(__file__).parent / "custom_components" / USUAL
+    manifest = cast("loader.Manifest", make_manifest(USUAL))
+    files = {file.name for file in path.iterdir()}
+    return loader.Integration(hass, package, path, manifest, files)
 
 
 def make_entry(

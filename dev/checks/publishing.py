@@ -38,9 +38,28 @@ def check(project: Project) -> Iterator[Finding]:
     path = project.root / ".github" / "repository.json"
     about = project.json(path)
     yield from project.fits(path, about, _ABOUT_SCHEMA, "GitHub takes no other")
+    yield from _manifests(project)
     for file in ("README.md", "LICENSE"):
         if not (project.root / file).is_file():
             yield Finding(file, "HACS and its users look for it", "write it")
+
+
+def _manifests(project: Project) -> Iterator[Finding]:
+    """Find manifests other than the integration's.
+
+    The checks of hacs/default refuse a repository with several files whose names end
+    like this, and hassfest checks every manifest.json of the repository.
+    """
+    own = project.integration / "manifest.json"
+    for folder, folders, files in project.root.walk():
+        folders[:] = [name for name in folders if name[0] != "." and name != "build"]
+        for path in (folder / name for name in files):
+            if path.name.endswith("manifest.json") and path != own:
+                yield Finding(
+                    project.name(path),
+                    "HACS's default list takes a repository with one manifest only",
+                    "write it at run time, or call it something else",
+                )
 
 
 def _version(value: Any) -> str:
