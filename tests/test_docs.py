@@ -16,6 +16,7 @@ from custom_components.bitrix24_sip.bitrix24.sip_codes import (
     Cause,
 )
 from dev.outcomes import AT_ONCE, GRACE_PERIOD, MATRIX, REAUTH
+from homeassistant.util.yaml import load_yaml_dict
 
 ROOT = Path(__file__).parents[1]
 TRANSLATIONS = ROOT / "custom_components" / "bitrix24_sip" / "translations"
@@ -187,6 +188,16 @@ def test_pictures_are_shown() -> None:
     text = "".join(path.read_text() for path in documents)
     for picture in (ROOT / "docs" / "images").iterdir():
         assert f"images/{picture.name}" in text
+
+
+def test_publishing_links_the_jobs_of_validate() -> None:
+    """The request for inclusion links the jobs by the names that the workflow has."""
+    jobs = load_yaml_dict(ROOT / ".github/workflows/validate.yml")["jobs"]
+    text = (ROOT / "docs/publishing.md").read_text(encoding="utf-8")
+
+    linked = re.findall(r"\$\(job (\w+)\)", text)
+
+    assert sorted(linked) == sorted(job["name"] for job in jobs.values())
 
 
 def test_one_address() -> None:
