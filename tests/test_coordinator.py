@@ -623,6 +623,19 @@ async def test_a_revoked_webhook(
     assert len(portal.requests) == requests
 
 
+async def test_the_connector_after_a_permanent_error(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll, wait: Poll
+) -> None:
+    """It is asked again as soon as the portal answers, not up to an hour later."""
+    portal.fault(FAULTS["missing_scope"])
+    await poll()
+    assert portal_entity(hass, entry, "connector_paid") == STATE_UNAVAILABLE
+    portal.clear_faults()
+    await wait(901)
+    assert state_of(hass, REGISTRATION) == "on"
+    assert portal_entity(hass, entry, "connector_paid") == "on"
+
+
 async def test_a_transient_error_becomes_permanent(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll
 ) -> None:

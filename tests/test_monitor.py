@@ -267,8 +267,9 @@ async def test_a_poll_that_failed(
     running.freezer.tick(50)
     assert running.changes_in == (70 if transient else None)
     running.portal.clear_faults()
-    assert told(await running.poll(seconds - 50)) == (3, 0, not transient, False)
+    assert told(await running.poll(seconds - 50)) == (3, 0, *[not transient] * 2)
     assert running.state.error is None
+    assert running.state.connector == connector
     assert running.connected == dict.fromkeys(ALL, True)
     assert running.changes_in is None
     assert running.monitor.next_poll_in == 30

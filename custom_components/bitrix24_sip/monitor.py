@@ -92,6 +92,7 @@ class PortalMonitor:
         self.next_poll_in = self.schedule.interval
         if isinstance(error, PermanentError):
             self.connector = None
+            self.schedule.forget_connector()
         self.last_poll.asked = self.last_poll.failed = len(self.polled_ids)
         now = monotonic()
         self.roster.record(dict.fromkeys(self.polled_ids, error), now)

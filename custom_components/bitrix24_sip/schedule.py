@@ -140,6 +140,10 @@ class Schedule:
         """Take note that the SIP Connector was asked, and whether it was answered."""
         self._connector_due = now + (CONNECTOR_EVERY if known else LIST_EVERY)
 
+    def forget_connector(self) -> None:
+        """Take note that nothing is known of the SIP Connector any more."""
+        self._connector_due = 0.0
+
     def got_outgoing(self, now: float, *, refused: bool) -> None:
         """Take note that the default outgoing line was asked, or refused for good."""
         self._outgoing_due = now + (DAY if refused else LIST_EVERY)
