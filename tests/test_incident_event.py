@@ -71,7 +71,7 @@ async def test_began_grew_and_ended(
     began = attributes_of(hass, entry)
     assert began["event_type"] == "began"
     assert began["lines"] == ["Main line", "Sales"]
-    assert began["reg_ids"] == [MAIN, SALES]
+    assert began["reg_ids"] == [str(MAIN), str(SALES)]
     assert began["back"] == []
     devices = [line_device(hass, entry, reg_id) for reg_id in (MAIN, SALES)]
     assert began["device_ids"] == [device.id for device in devices if device]
@@ -96,7 +96,7 @@ async def test_began_grew_and_ended(
     await wait(1)
     ended = attributes_of(hass, entry)
     assert ended["event_type"] == "ended"
-    assert ended["reg_ids"] == [MAIN, SALES, SUPPORT]
+    assert ended["reg_ids"] == [str(MAIN), str(SALES), str(SUPPORT)]
     assert ended["duration"] == 6 + 61 + 61 + 16
     assert ended["default_outgoing_line"] == "Main line"
     assert types(fired) == ["began", "grew", "ended"]
@@ -183,7 +183,7 @@ async def test_reload(
     await hass.async_block_till_done(wait_background_tasks=True)
     await poll(2)
     assert types(fired) == ["began", "continues"]
-    assert fired[1].data["reg_ids"] == [MAIN]
+    assert fired[1].data["reg_ids"] == [str(MAIN)]
     assert attributes_of(hass, entry) == before
     portal.lines[MAIN].recover()
     await poll(4)
@@ -299,7 +299,7 @@ async def test_a_disabled_line_leaves_the_incident(
     portal.lines[SALES].recover()
     await poll(5)
     assert types(fired)[-1] == "ended"
-    assert fired[-1].data["reg_ids"] == [SALES]
+    assert fired[-1].data["reg_ids"] == [str(SALES)]
 
 
 async def test_acknowledge(

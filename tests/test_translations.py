@@ -468,6 +468,7 @@ async def test_attributes_of_the_events(
         "incident": incident,
     }
     attributes: dict[str, set[str]] = {key: set() for key in entities}
+    switches: set[tuple[str, str]] = set()
     for change in (
         portal.lines[MAIN].drop,
         portal.lines[SALES].drop,
@@ -480,10 +481,21 @@ async def test_attributes_of_the_events(
             state = hass.states.get(entity_id)
             assert state is not None
             attributes[key] |= state.attributes.keys()
+            for name, value in state.attributes.items():
+                if isinstance(value, bool):
+                    switches.add((key, name))
     usual = {"event_types", "friendly_name"}
     events = ENGLISH["entity"]["event"]
     for key, found in attributes.items():
         assert events[key]["state_attributes"].keys() == found - usual
+    # Without a text, the frontend shows "true" and "false".
+    assert switches == {
+        ("registration_change", "unstable"),
+        ("incident", "acknowledged"),
+    }
+    for key, name in switches:
+        texts = events[key]["state_attributes"][name]
+        assert texts["state"] == {"false": "No", "true": "Yes"}
     # A status and a cause are the same in the events as in the sensors.
     texts = events["registration_change"]["state_attributes"]
     status = ENGLISH["entity"]["sensor"]["status"]

@@ -128,7 +128,8 @@ class LineEvent(LineEntity[bool], EventEntity):
         if not connected:
             self._losses.add(now)
         attributes: dict[str, str | int | None] = {
-            "reg_id": self.reg_id,
+            # As text: the frontend groups the digits of a number.
+            "reg_id": str(self.reg_id),
             "status": registration.status_result,
             "status_code": registration.status_code,
             "error_message": registration.error_message,
@@ -271,7 +272,7 @@ class PortalIncident(PortalEntity[None], EventEntity):
         outgoing = self.coordinator.data.default_outgoing
         attributes: dict[str, Any] = {
             "lines": [self._name(reg_id) for reg_id in news.lines],
-            "reg_ids": list(news.lines),
+            "reg_ids": [str(reg_id) for reg_id in news.lines],
             "device_ids": [self._device_id(reg_id) for reg_id in news.lines],
             "lost_at": [line.lost_at.isoformat() for line in news.lines.values()],
             "status_code": news.code,

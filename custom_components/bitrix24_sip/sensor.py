@@ -141,6 +141,7 @@ PORTAL = (
     PortalSensorDescription(
         key="free_minutes",
         translation_key="free_minutes",
+        device_class=SensorDeviceClass.DURATION,
         native_unit_of_measurement=UnitOfTime.MINUTES,
         entity_category=EntityCategory.DIAGNOSTIC,
         value_fn=lambda state: state.connector and state.connector.free_minutes,
