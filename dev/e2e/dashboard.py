@@ -151,6 +151,7 @@ async def choose_options(visit: Visit) -> None:
     await page.get_by_role("button", name="Edit dashboard").click()
     dialog = page.locator("dialog-dashboard-strategy-editor")
     await expect(dialog.get_by_text("Hide the portal").first).to_be_visible()
+    await expect(dialog.get_by_text("all are shown").first).to_be_visible()
     await must_be_readable(dialog.get_by_role("dialog").first)
     await dialog.locator("ha-switch").click()
     await dialog.get_by_role("button", name="Save").click()

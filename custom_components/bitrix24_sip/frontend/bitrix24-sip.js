@@ -370,6 +370,7 @@ function register() {
       if (!this._form) {
         this._form = document.createElement("ha-form");
         this._form.computeLabel = ({ name }) => texts[`option_${name}`];
+        this._form.computeHelper = ({ selector }) => (selector.select || selector.label ? texts.all_if_none : undefined);
         this._form.addEventListener("value-changed", (event) => {
           event.stopPropagation();
           const detail = { config: { ...this._config, ...event.detail.value } };
