@@ -16,6 +16,7 @@ from homeassistant.const import ATTR_CONFIG_ENTRY_ID
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers.translation import async_load_integrations
 
 from .conftest import MAIN, SALES, SUPPORT, Poll, SetUp, asked, line_device
 
@@ -92,6 +93,25 @@ async def test_bad_reg_ids(
     with pytest.raises(vol.Invalid):
         await ask(hass, entry.entry_id, **{CONF_REG_IDS: reg_ids})
     assert len(portal.requests) == requests
+
+
+async def test_an_error_in_another_language(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry
+) -> None:
+    """The message of a line's error is in Home Assistant's language once that is loaded."""
+    hass.config.language = "de"
+    await async_load_integrations(hass, {DOMAIN})
+    answer = (await ask(hass, entry.entry_id, reg_ids=[999999]))["999999"]
+    assert answer["error"] == "registration_not_found"
+    assert answer["message"] == (
+        f"{portal.host} hat keinen Status für REG_ID 999999. Prüfe die Nummer. Wenn sie "
+        "stimmt, antwortet der Telefonieanbieter gerade nicht. Versuche es später erneut"
+    )
+    hass.config.language = "nl"
+    answer = (await ask(hass, entry.entry_id, reg_ids=[999999]))["999999"]
+    assert answer["message"].startswith(
+        f"{portal.host} has no status for REG_ID 999999"
+    )
 
 
 async def test_unknown_entry(hass: HomeAssistant, entry: MockConfigEntry) -> None:

@@ -2,7 +2,9 @@
 
 import traceback
 
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryAuthFailed, HomeAssistantError
+from homeassistant.helpers.translation import async_get_cached_translations
 from homeassistant.helpers.update_coordinator import UpdateFailed
 
 from .bitrix24 import Bitrix24Error, TransientError, Webhook
@@ -54,6 +56,24 @@ def action_error(
         translation_key=translation_key(error),
         translation_placeholders=error_placeholders(error, host, reg_id),
     )
+
+
+@callback
+def error_message(
+    hass: HomeAssistant, error: Bitrix24Error, host: str, reg_id: int | None = None
+) -> str:
+    """Return an error's message in Home Assistant's language.
+
+    The text of an exception is always English; it is used if the language is not loaded.
+    """
+    texts = async_get_cached_translations(
+        hass, hass.config.language, "exceptions", DOMAIN
+    )
+    key = f"component.{DOMAIN}.exceptions.{translation_key(error)}.message"
+    if key not in texts:
+        return str(action_error(error, host, reg_id))
+    message = texts[key].format(**error_placeholders(error, host, reg_id))
+    return message.removesuffix(".")  # as in the text of an exception
 
 
 def update_error(

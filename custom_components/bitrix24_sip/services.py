@@ -22,7 +22,7 @@ from .bitrix24.telephony import MAX_REG_ID
 from .const import CONF_REG_IDS, DOMAIN
 from .coordinator import Bitrix24SipConfigEntry
 from .devices import line_name
-from .errors import action_error
+from .errors import action_error, error_message
 from .event import PortalIncident
 from .uptime import DAYS_KEPT, LineUptime, Outage
 
@@ -111,16 +111,17 @@ async def _get_registration_status(call: ServiceCall) -> ServiceResponse:
     registrations: dict[str, Any] = {}
     for reg_id, answer in answers.items():
         title = line_name(call.hass, entry.entry_id, reg_id)
-        registrations[str(reg_id)] = {"title": title, **_as_data(answer, host, reg_id)}
+        data = _as_data(call.hass, answer, host, reg_id)
+        registrations[str(reg_id)] = {"title": title, **data}
     return {"registrations": registrations}
 
 
 def _as_data(
-    answer: SipRegistration | Bitrix24Error, host: str, reg_id: int
+    hass: HomeAssistant, answer: SipRegistration | Bitrix24Error, host: str, reg_id: int
 ) -> dict[str, Any]:
     """Return an answer as plain data."""
     if isinstance(answer, Bitrix24Error):
-        message = str(action_error(answer, host, reg_id))
+        message = error_message(hass, answer, host, reg_id)
         return {"error": answer.reason, "message": message}
     updated = answer.last_updated
     return {

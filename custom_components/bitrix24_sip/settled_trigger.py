@@ -43,7 +43,7 @@ from .bitrix24 import PermanentError
 from .const import DOMAIN
 from .coordinator import Bitrix24SipCoordinator
 from .devices import reg_id_of
-from .errors import action_error, log_unexpected
+from .errors import error_message, log_unexpected
 from .event import LOST
 from .options import Options
 from .settled import Behavior, SettledChanges
@@ -306,7 +306,7 @@ class PortalTrigger(SettledTrigger):
         host = coordinator.webhook.host
         return {
             "code": error.code or None,
-            "message": str(action_error(error, host)),
+            "message": error_message(self._hass, error, host),
             "cause": error.reason,
         }
 
