@@ -14,7 +14,7 @@ LIBRARY = sorted((INTEGRATION / "bitrix24").glob("*.py"))
 LAYERS = (
     ("bitrix24", "const"),
     ("options", "settled", "state", "update_order"),
-    ("grace", "uptime"),
+    ("grace", "uptime", "uptime_history"),
     ("lines",),
     ("schedule",),
     ("incidents",),

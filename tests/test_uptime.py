@@ -19,15 +19,16 @@ from custom_components.bitrix24_sip.state import LineState
 from custom_components.bitrix24_sip.uptime import (
     BELIEVED_AFTER,
     CHANGES_KEPT,
-    DAY,
     GAP_SECONDS,
-    HOUR,
+    OUTAGES_KEPT,
     REASONS_KEPT,
     Figures,
     LineUptime,
+    Outage,
     PortalUptime,
     Reason,
 )
+from custom_components.bitrix24_sip.uptime_history import DAY, HOUR
 
 START = 1_767_225_600  # midnight of 2026-01-01
 NOT_KNOWN, UP, DOWN = 0, 1, 2
@@ -55,7 +56,9 @@ def restarted(uptime: PortalUptime, kept: int = CHANGES_KEPT) -> PortalUptime:
     return PortalUptime.restore(json.loads(json.dumps(uptime.as_dict())), kept)
 
 
-def told(line: LineUptime, uptime: PortalUptime, start: int, end: int) -> Any:
+def told(
+    line: LineUptime, uptime: PortalUptime, start: int, end: int
+) -> list[tuple[int, int | None, int]]:
     """Return the outages of a period as began, ended, and downtime."""
     outages = line.outages(start, end, uptime.now, uptime.reasons)
     return [(outage.began, outage.ended, outage.downtime) for outage in outages]
@@ -87,6 +90,21 @@ class Seconds:
                 line[self.now : now] = bytes([state]) * (now - self.now)
         self.behind_since = None
         self.now = now
+
+
+def outages_in(
+    truth: bytes, start: int, end: int, now: int
+) -> Iterator[tuple[int, int | None, int]]:
+    """Yield the outages of a period in what is true: began, ended, and downtime in it.
+
+    One that begins now has no downtime yet.
+    """
+    for match in OUTAGE.finditer(truth):
+        began, ended = match.start(), match.start() + len(match[0].rstrip(b"\0"))
+        downtime = truth[max(began, start) : max(min(ended, end), start)].count(DOWN)
+        if downtime or end == now < ended:
+            goes_on = match.end() == len(truth)
+            yield START + began, None if goes_on else START + ended, downtime
 
 
 states = st.sampled_from([NOT_KNOWN, UP, DOWN])
@@ -153,7 +171,7 @@ def test_any_sequence(
             end = min(start + length, uptime.now)
             if start >= end:
                 continue
-            figures = line.figures(start, end)
+            figures = line.figures(start, end, uptime.now)
             start, end = line.period(start, end)
             part = truth[start - START : end - START]
             assert figures.length == end - start
@@ -167,12 +185,23 @@ def test_any_sequence(
             assert figures.length - figures.known == part.count(NOT_KNOWN)
             begins_now = end == uptime.now and reckoning.states[reg_id - 1] == DOWN
             outages = len(OUTAGE.findall(bytes(part) + b"\2" * begins_now))
-            if start >= line.logged_from(end):
-                listed = told(line, uptime, start, end)
-                assert figures.outages == outages == len(listed)
-                assert sum(downtime for *_, downtime in listed) == figures.down
+            in_log = start >= line.logged_from(end)
+            if in_log:
+                assert figures.outages == outages
             else:
                 assert outages - figures.outages in (0, 1)
+            now = uptime.now - START
+            known = bytes([*truth[:now], reckoning.states[reg_id - 1]])
+            expected = outages_in(known, start - START, end - START, now)
+            for told_of, true in zip(
+                told(line, uptime, start, end), expected, strict=True
+            ):
+                began, ended, downtime = told_of
+                assert true[:2] == (began, ended)
+                if in_log or (start <= began and (ended or uptime.now) <= end):
+                    assert downtime == true[2]
+                else:  # its gaps are no longer known
+                    assert true[2] <= downtime <= end - start
         # An outage that began within this second is not stored, and begins anew.
         before = line.figures(START, uptime.now)
         after_restart = restarted(uptime, kept).lines[reg_id].figures(START, uptime.now)
@@ -250,31 +279,55 @@ def test_a_year() -> None:
             expected = (end - start, part.count(UP), part.count(DOWN), len(matches))
             assert figures == Figures(*expected)
         listed = told(line, uptime, START, START + 365 * DAY)
-        expected_outages = [
-            (
-                START + match.start(),
-                START + match.start() + len(match[0].rstrip(b"\0")),
-                match[0].count(DOWN),
-            )
-            for match in OUTAGE.finditer(bytes(truth))
-        ]
-        if truth.rstrip(b"\0").endswith(b"\2"):
-            began, _, downtime = expected_outages[-1]
-            listed[-1] = (began, listed[-1][1] or expected_outages[-1][1], downtime)
-        assert listed == expected_outages
+        year = 365 * DAY
+        assert listed == list(outages_in(bytes(truth) + b"\1", 0, year, year))
+
+
+@pytest.mark.parametrize(
+    "spans",
+    [
+        pytest.param([UP, DOWN], id="without gaps"),
+        pytest.param([NOT_KNOWN, DOWN, NOT_KNOWN, UP], id="between gaps"),
+        pytest.param([UP, *[NOT_KNOWN, UP] * 5, DOWN], id="gaps between them"),
+        pytest.param([UP, *[DOWN, NOT_KNOWN] * 5, DOWN], id="gaps in them"),
+    ],
+)
+def test_the_last_thousand_outages(spans: list[int]) -> None:
+    """They are told, however often nothing was known."""
+    line, reasons, at = LineUptime(), PortalUptime().reasons, 0
+    truth = bytearray()
+    for number in range(3 * OUTAGES_KEPT):
+        state = DOWN + reasons.index(Reason(number % 700, "", "error"))
+        for span in spans:
+            line.change(START + at, state if span == DOWN else span)
+            truth += bytes([span]) * (number % 5 + 1)
+            at = len(truth)
+    line.change(START + at, UP)
+    outages = line.outages(START, START + at, START + at, reasons)
+    told = [(outage.began, outage.ended, outage.downtime) for outage in outages]
+    true = list(outages_in(bytes(truth + b"\1"), 0, at, at))
+    assert len(true) == 3 * OUTAGES_KEPT
+    assert len(told) >= OUTAGES_KEPT
+    assert told == true[-len(told) :]
+    codes = [number % 700 for number in range(3 * OUTAGES_KEPT)]
+    assert [outage.reason.code for outage in outages] == codes[-len(told) :]
+    assert line.outages_from == true[-len(told) - 1][1], "the end of the one before"
+
+
+HOURS_OF_FULL_LOGS = 416 * 24
 
 
 def _full_logs(number: int) -> list[LineUptime]:
     """Return the logs of lines that changed more often than is kept."""
     logs = [LineUptime() for _ in range(number)]
-    for hour in range(3 * CHANGES_KEPT):
+    for hour in range(HOURS_OF_FULL_LOGS):
         for log in logs:
             log.change(START + hour * HOUR, hour % 2 + UP)
     return logs
 
 
 def test_memory_of_a_line() -> None:
-    """At most 40 KiB, also of a line that has changed as often as is kept, and more."""
+    """At most 40 KiB, also of a line with as much as is kept of everything."""
     lines = 5
     # Not the first time, in which the measurement of the coverage needs memory, too.
     _full_logs(1)
@@ -285,9 +338,11 @@ def test_memory_of_a_line() -> None:
         used = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
-    end = START + 3 * CHANGES_KEPT * HOUR
+    end = START + HOURS_OF_FULL_LOGS * HOUR
     assert all(log.figures(end - 365 * DAY, end).known == 365 * DAY for log in logs)
-    assert 16 * 1024 < used / lines < 40 * 1024
+    outages = logs[0].outages(START, end, end, PortalUptime().reasons)
+    assert len(outages) == CHANGES_KEPT // 2 + OUTAGES_KEPT
+    assert 30 * 1024 < used / lines < 40 * 1024
 
 
 class Story:
@@ -415,16 +470,15 @@ def test_when_a_clock_that_is_behind_is_believed(
     assert uptime.now == (START - DAY if believed else START)
 
 
-def test_from_when_on_every_outage_is_known() -> None:
-    """Always, until the log is full."""
-    story = Story(kept=4)
+@pytest.mark.parametrize(("now", "outages"), [(1800, 1), (1860, 0)])
+def test_outage_that_begins_when_a_period_ends(now: int, outages: int) -> None:
+    """It counts if the period ends now, as it is shown at once; else it comes later."""
+    story = Story()
     story.show(UP, 30)
-    story.show(DOWN, 30)
-    assert story.line.outages_from(story.wall) == 0
-    for _ in range(3):
-        story.show(UP, 30)
-        story.show(DOWN, 30)
-    assert story.line.outages_from(story.wall) == story.wall - 2 * HOUR
+    story.show(DOWN, 5)
+    start, end, now = START, START + 1800, START + now
+    assert story.line.figures(start, end, now) == Figures(1800, 1800, 0, outages)
+    assert len(story.line.outages(start, end, now, story.uptime.reasons)) == outages
 
 
 def test_sum_of_figures() -> None:
@@ -496,6 +550,35 @@ def test_clock_that_was_hours_ahead(
     for start, expected in ((START, of_hours), (START - DAY, of_days)):
         figures = story.line.figures(start, story.wall)
         assert (figures.up // 60, figures.down // 60, figures.outages) == expected
+
+
+@pytest.mark.parametrize(
+    ("now", "last", "outages_from"),
+    [
+        pytest.param(109_990, (109_950, 109_990, 20), 20_000, id="after a gap"),
+        pytest.param(109_960, (109_950, 109_960, 10), 20_000, id="in an outage"),
+        pytest.param(109_950, (109_850, 109_900, 20), 20_000, id="when it begins"),
+        pytest.param(10_000, None, 10_000, id="before all"),
+    ],
+)
+def test_outages_of_a_clock_that_was_ahead(
+    now: int, last: tuple[int, int, int] | None, outages_from: int
+) -> None:
+    """Those that are yet to come are discarded, also where they are older than the log."""
+    line, now = LineUptime(kept=2), START + now
+    for at in range(START, START + 120_000, 100):
+        for after, state in ((0, UP), (50, DOWN), (60, NOT_KNOWN), (90, DOWN)):
+            line.change(at + after, state)
+    line.take_back(now)
+    line.change(now, UP)
+    told = line.outages(START, now, now, PortalUptime().reasons)
+    assert line.outages_from == START + outages_from
+    if last:
+        began, ended, downtime = last
+        assert told[-1] == Outage(START + began, START + ended, downtime, Reason())
+        assert told[0].began == line.outages_from + 50
+    else:
+        assert told == []
 
 
 def test_clock_without_a_battery() -> None:
@@ -640,14 +723,14 @@ def test_too_many_reasons() -> None:
 def test_reasons_without_an_outage_are_forgotten() -> None:
     """The list of reasons does not grow for ever."""
     story = Story(kept=2)
-    for code in range(500, 510):
+    for code in range(OUTAGES_KEPT + 200):
         story.show(DOWN, 1, code)
         story.show(UP, 1)
-    assert len(story.uptime.reasons.as_list()) == 11
+    assert len(story.uptime.reasons.as_list()) > OUTAGES_KEPT + 200
     story.restart(1)
     story.show(UP, 1)
-    assert len(story.uptime.reasons.as_list()) < 4
-    assert story.outages()[-1][3].code == 509
+    assert len(story.uptime.reasons.as_list()) < OUTAGES_KEPT + 4
+    assert story.outages()[-1][3].code == OUTAGES_KEPT + 199
 
 
 def stored() -> dict[str, Any]:
@@ -687,6 +770,17 @@ def damages() -> Iterator[tuple[str, Any]]:
     yield "lines.1.hours", [[5], [3000], [601], [1]]
     yield "lines.1.days", [[5, 5], [1, 1], [1, 1], [1, 1]]
     yield "lines.1.days", None
+    yield "lines.1.outages", [[], [], [], []]
+    yield "lines.1.outages", [[5], [9], [4]]
+    yield "lines.1.outages", [[5, 20], [9, 29], [4, 4], [2]]
+    yield "lines.1.outages", [[5], [9], [5], [2]]
+    yield "lines.1.outages", [[5], [9], [0], [2]]
+    yield "lines.1.outages", [[5], [9], [4], [1]]
+    yield "lines.1.outages", [[5], [9], [4], [77]]
+    yield "lines.1.outages", [[20, 5], [29, 9], [4, 4], [2, 2]]
+    yield "lines.1.outages_from", None
+    yield "lines.1.outages_from", -1
+    yield "lines.1.outages_from", 2**32
 
 
 @pytest.mark.parametrize(("path", "value"), damages())

@@ -18,7 +18,8 @@ from .devices import reg_id_of
 from .event import INCIDENT
 from .incidents import IncidentEvent
 from .state import LineState
-from .uptime import DAY, DAYS_KEPT, PortalUptime
+from .uptime import DAYS_KEPT, PortalUptime
+from .uptime_history import DAY
 
 # Titles and messages contain names and telephone numbers, and a REG_ID identifies a
 # line of a company, so lines are numbered instead.

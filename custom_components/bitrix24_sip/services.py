@@ -24,7 +24,7 @@ from .coordinator import Bitrix24SipConfigEntry
 from .devices import line_name
 from .errors import action_error, error_message
 from .event import PortalIncident
-from .uptime import DAYS_KEPT, LineUptime, Outage
+from .uptime import DAYS_KEPT, LineUptime, PortalUptime
 
 if TYPE_CHECKING:
     # What Home Assistant has under the name of voluptuous since 2026.9.
@@ -153,20 +153,20 @@ async def _get_uptime(call: ServiceCall) -> ServiceResponse:
     lines: dict[str, Any] = {}
     for reg_id in call.data.get(CONF_REG_IDS) or coordinator.data.lines:
         line = portal.lines.get(reg_id) or LineUptime()
-        outages = line.outages(start, end, portal.now, portal.reasons)
         lines[str(reg_id)] = {
             "title": line_name(call.hass, entry.entry_id, reg_id),
-            **_line_report(line, start, end, outages),
+            **_line_report(portal, line, start, end),
         }
     return {"start_time": _time(start), "end_time": _time(end), "lines": lines}
 
 
 def _line_report(
-    line: LineUptime, start: int, end: int, outages: list[Outage]
+    portal: PortalUptime, line: LineUptime, start: int, end: int
 ) -> dict[str, Any]:
     """Return the figures of a line as plain data. All times are seconds."""
-    figures = line.figures(start, end)
     start, end = line.period(start, end)
+    figures = line.figures(start, end, portal.now)
+    outages = line.outages(start, end, portal.now, portal.reasons)
     count = figures.outages
     over = [outage.downtime for outage in outages if outage.ended is not None]
     return {
@@ -181,7 +181,7 @@ def _line_report(
         "mean_time_between_outages": round(figures.up / count) if count else None,
         "mean_time_to_recover": round(sum(over) / len(over)) if over else None,
         # Of a line with more outages than are kept, the earliest are not listed.
-        "outages_listed_from": _time(max(start, line.outages_from(end))),
+        "outages_listed_from": _time(max(start, line.outages_from)),
         "outages": [
             {
                 "began": _time(outage.began),

@@ -17,30 +17,31 @@ as it is shown. The rules:
   still is behind after an hour, it is believed: what was recorded for a time that is yet
   to come is discarded, with the whole of a summed up hour or day that is yet to end. So
   no second is counted twice.
-- The log keeps the latest changes, enough for a thousand outages. What is older is summed
-  up by the hour (for two days) and by the day (for 400 days). A period that begins
-  there is extended to the whole hour or day, and its figures are exact for that.
+- The log keeps the latest changes. What is older is summed up by the hour (for two days)
+  and by the day (for 400 days). A period that begins there is extended to the whole hour
+  or day, and its figures are exact for that.
+- Of the outages that are older than the log, the last thousand are kept. Where a period
+  begins or ends within one of them, its downtime is at most what lies in the period.
 
 No Home Assistant and no clock in here.
 """
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, NamedTuple, Self
 
 from .bitrix24 import Cause, RegistrationStatus
 from .bitrix24.sip_codes import cause_of
 from .state import LineState
+from .uptime_history import DAY, HOUR, Buckets, PastOutages, ascending
 
-HOUR = 3600
-DAY = 24 * HOUR
 HOURS_KEPT = 48
 DAYS_KEPT = 400
-# Each outage takes two changes, and two more where nothing is known before and after it.
-CHANGES_KEPT = 4000
+# Those of a thousand outages, if nothing else happens.
+CHANGES_KEPT = 2000
+OUTAGES_KEPT = 1000
 REASONS_KEPT = 1000
 # More seconds than this between two records are not known.
 GAP_SECONDS = 300
@@ -167,88 +168,10 @@ class Reasons:
         return self._all
 
 
-class Buckets:
-    """The seconds up and down, and the outages that began, by the hour or by the day.
-
-    Only those hours or days are kept in which something was known.
-    """
-
-    __slots__ = ("_columns", "_kept", "seconds")
-
-    def __init__(self, seconds: int, kept: int) -> None:
-        """Take the length of a bucket, and how many of them are kept."""
-        self.seconds = seconds
-        self._kept = kept
-        # Number of the bucket since 1970, seconds up, seconds down, outages.
-        self._columns = tuple(array("I") for _ in range(4))
-
-    def __bool__(self) -> bool:
-        """Return whether there is any bucket."""
-        return bool(self._columns[0])
-
-    def add(self, began: int, ended: int, *, up: bool, begins: bool) -> None:
-        """Add a span, which is later than all that were added before.
-
-        begins: whether an outage begins with it.
-        """
-        numbers, *_ = self._columns
-        last = (ended - 1) // self.seconds
-        for number in range(
-            max(began // self.seconds, last - self._kept + 1), last + 1
-        ):
-            if not numbers or numbers[-1] != number:
-                for column, value in zip(self._columns, (number, 0, 0, 0), strict=True):
-                    column.append(value)
-            start = number * self.seconds
-            seconds = min(ended, start + self.seconds) - max(began, start)
-            self._columns[1 if up else 2][-1] += seconds
-            if begins and start <= began:
-                self._columns[3][-1] += 1
-        self._discard(0, bisect_right(numbers, last - self._kept))
-
-    def discard_from(self, now: int) -> None:
-        """Discard the bucket in which a time lies, and all that are later."""
-        numbers, *_ = self._columns
-        self._discard(bisect_right(numbers, now // self.seconds - 1), len(numbers))
-
-    def _discard(self, first: int, last: int) -> None:
-        """Discard some rows."""
-        for column in self._columns:
-            del column[first:last]
-
-    @property
-    def reach(self) -> int:
-        """The time since which all buckets are kept."""
-        return self._columns[0][0] * self.seconds
-
-    def total(self, start: int, end: int) -> tuple[int, int, int]:
-        """Return seconds up and down, and outages, of the buckets that begin within."""
-        numbers, *values = self._columns
-        first = bisect_right(numbers, start // self.seconds - 1)
-        last = bisect_right(numbers, (end - 1) // self.seconds)
-        up, down, outages = (sum(column[first:last]) for column in values)
-        return up, down, outages
-
-    def as_lists(self) -> list[list[int]]:
-        """Return the buckets as plain data."""
-        return [column.tolist() for column in self._columns]
-
-    def restore(self, stored: list[list[int]]) -> None:
-        """Take the buckets from plain data; raise a ValueError for what cannot be."""
-        self._columns = tuple(array("I", column) for column in stored)
-        numbers, up, down, outages = self._columns
-        if not (
-            len(numbers) == len(up) == len(down) == len(outages)
-            and _ascending(numbers)
-            and all(a + b <= self.seconds for a, b in zip(up, down, strict=True))
-        ):
-            raise ValueError("impossible buckets")
-
-
 class LineUptime:
     """The log of one line."""
 
-    __slots__ = ("_at", "_days", "_hours", "_in_outage", "_kept", "_states")
+    __slots__ = ("_at", "_days", "_hours", "_in_outage", "_kept", "_past", "_states")
 
     def __init__(self, kept: int = CHANGES_KEPT) -> None:
         """Begin with nothing known. kept: how many changes are."""
@@ -260,6 +183,7 @@ class LineUptime:
         self._in_outage = False
         self._hours = Buckets(HOUR, HOURS_KEPT)
         self._days = Buckets(DAY, DAYS_KEPT)
+        self._past = PastOutages(OUTAGES_KEPT)
 
     @property
     def state(self) -> int:
@@ -285,14 +209,17 @@ class LineUptime:
             self._sum_up_first()
 
     def _sum_up_first(self) -> None:
-        """Move the first span from the log to the buckets."""
+        """Move the first span from the log to what is older."""
         (began, ended), state = self._at[:2], self._states[0]
         if state != _NOT_KNOWN:
             down = state >= _DOWN
+            begins = down and not self._in_outage
             for buckets in (self._hours, self._days):
-                buckets.add(
-                    began, ended, up=not down, begins=down and not self._in_outage
-                )
+                buckets.add(began, ended, up=not down, begins=begins)
+            if begins:
+                self._past.add(began, ended, state)
+            elif down:
+                self._past.go_on(began, ended)
             self._in_outage = down
         del self._at[0], self._states[0]
 
@@ -306,15 +233,17 @@ class LineUptime:
             self._in_outage = False
             self._hours.discard_from(now)
             self._days.discard_from(now)
+            self._past.discard_from(now)
 
-    def _spans(self, first: int, now: int) -> Iterator[tuple[int, int, int]]:
-        """Yield began, ended and state of the spans from an index to now."""
-        began, states = self._at[first:], self._states[first:]
-        return zip(began, [*began[1:], now], states, strict=False)
+    def _spans(self, first: int, last: int, end: int) -> Iterator[tuple[int, int, int]]:
+        """Yield began, ended and state of some spans. end: of the last of them."""
+        began, states = self._at[first:last], self._states[first:last]
+        return zip(began, [*began[1:], end], states, strict=False)
 
-    def outages_from(self, now: int) -> int:
-        """Return since when the log tells every outage: always, until it is full."""
-        return self.logged_from(now) if self._days else 0
+    @property
+    def outages_from(self) -> int:
+        """The time since when every outage is told: 0 until there are too many."""
+        return self._past.since
 
     def logged_from(self, now: int) -> int:
         """Return since when the log tells every change."""
@@ -335,38 +264,44 @@ class LineUptime:
                 end = min(-(-end // length) * length, logged_from)
         return start, end
 
-    def figures(self, start: int, end: int) -> Figures:
-        """Return the figures of a period that is over, or that ends now.
+    def figures(self, start: int, end: int, now: int | None = None) -> Figures:
+        """Return the figures of a period. now: None where it ends now.
 
         An outage that is going on when the period begins counts as one of it, except
         where only buckets are known of that time. So does one that begins now.
         """
         up = down = outages = 0
         in_outage = False
+        ends_now = now is None or now == end
         buckets = self._buckets(start, end)
         start, end = self.period(start, end)
         if buckets:
             up, down, outages = buckets.total(start, min(end, self.logged_from(end)))
             in_outage = self._in_outage
         first = max(bisect_right(self._at, start) - 1, 0)
-        for began, ended, state in self._spans(first, end):
-            if began > end or began == end < ended:
-                break
-            seconds = min(ended, end) - max(began, start)
+        last = bisect_left(self._at, end + ends_now)
+        for began, ended, state in self._spans(first, last, end):
             if state == _UP:
-                up += seconds
+                up += ended - max(began, start)
                 in_outage = False
             elif state >= _DOWN:
-                down += seconds
+                down += ended - max(began, start)
                 outages += not in_outage
                 in_outage = True
         return Figures(end - start, up, down, outages)
 
     def outages(self, start: int, end: int, now: int, reasons: Reasons) -> list[Outage]:
-        """Return the outages of a period, as far as the log tells them."""
+        """Return the outages of a period, as far as they are kept."""
         outages: list[Outage] = []
         latest: Outage | None = None
-        for began, ended, state in self._spans(0, now):
+        for began, ended, downtime, state in self._past:
+            most = max(0, min(ended, end) - max(began, start))
+            latest = Outage(began, ended, min(downtime, most), reasons[state - _DOWN])
+            if latest.downtime:
+                outages.append(latest)
+        if not self._in_outage:
+            latest = None
+        for began, ended, state in self._spans(0, len(self._at), now):
             if state == _UP:
                 latest = None
             elif state >= _DOWN:
@@ -389,6 +324,8 @@ class LineUptime:
             "in_outage": self._in_outage,
             "hours": self._hours.as_lists(),
             "days": self._days.as_lists(),
+            "outages": self._past.as_lists(),
+            "outages_from": self._past.since,
         }
 
     @classmethod
@@ -406,19 +343,20 @@ class LineUptime:
         line._in_outage = bool(stored["in_outage"])
         line._hours.restore(stored["hours"])
         line._days.restore(stored["days"])
+        *times, of_outages = stored["outages"]
+        line._past.restore([*times, [states[state] for state in of_outages]])
+        line._past.since = int(stored["outages_from"])
         if not (
             len(line._at) == len(line._states)
-            and _ascending(line._at)
+            and ascending(line._at)
             and all(at <= until for at in line._at[-1:])
+            and 0 <= line._past.since <= until
+            and (line._past or not line._in_outage)
+            and all(state >= _DOWN for state in of_outages)
         ):
             raise ValueError("impossible changes")
         line.change(until, _NOT_KNOWN)
         return line
-
-
-def _ascending(values: array[int]) -> bool:
-    """Return whether each value is greater than the one before."""
-    return all(a < b for a, b in pairwise(values))
 
 
 class PortalUptime:
@@ -518,7 +456,13 @@ class PortalUptime:
         lines: Mapping[str, Any] = stored["lines"]
         # Reasons that no line has any more are left out.
         states = {_NOT_KNOWN: _NOT_KNOWN, _UP: _UP}
-        for state in sorted({s for line in lines.values() for s in line["states"]}):
+        for state in sorted(
+            {
+                s
+                for line in lines.values()
+                for s in (*line["states"], *line["outages"][-1])
+            }
+        ):
             if state not in states:
                 if state < _DOWN:
                     raise ValueError("impossible states")

@@ -12,8 +12,9 @@ from playwright.async_api import expect
 
 from custom_components.bitrix24_sip.bitrix24 import SipLine, SipRegistration
 from custom_components.bitrix24_sip.state import LineState
-from custom_components.bitrix24_sip.uptime import DAY, GAP_SECONDS, HOUR, PortalUptime
+from custom_components.bitrix24_sip.uptime import GAP_SECONDS, PortalUptime
 from custom_components.bitrix24_sip.uptime_coordinator import STORAGE_VERSION
+from custom_components.bitrix24_sip.uptime_history import DAY, HOUR
 
 from .browser import Look
 from .past import outages
