@@ -14,7 +14,7 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.bitrix24_sip.const import DOMAIN
-from custom_components.bitrix24_sip.uptime import PortalUptime
+from custom_components.bitrix24_sip.uptime import LineUptime, PortalUptime
 from dev.portal import Portal
 from dev.portal.faults import FAULTS
 from homeassistant.const import (
@@ -377,6 +377,39 @@ async def test_an_unforeseen_exception_in_the_figures(
     await minutes(2)
     assert float(state_of(hass, MONTH)) <= 100
     assert state_of(hass, OUTAGES) == "1"
+
+
+async def test_an_unforeseen_exception_when_a_sensor_is_added(
+    hass: HomeAssistant,
+    portal: Portal,
+    set_up: SetUp,
+    minutes: Poll,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The sensors are added all the same, and have figures as soon as there are any."""
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LineUptime, "figures", fail)
+        entry = await set_up(portal)
+        assert state_of(hass, "binary_sensor.main_line_registration") == "on"
+        assert state_of(hass, MONTH) == STATE_UNAVAILABLE
+        assert portal_entity(hass, entry, "uptime_30d") == STATE_UNAVAILABLE
+        assert caplog.text.count("Unexpected error recording the uptime") == 1
+    await minutes(61)
+    assert state_of(hass, MONTH) == "100.0"
+    assert portal_entity(hass, entry, "uptime_30d") == "100.0"
+
+
+async def test_figures_without_an_enabled_sensor(
+    hass: HomeAssistant, entry: MockConfigEntry, minutes: Poll
+) -> None:
+    """They are not computed."""
+    await minutes(61)
+    assert {days for _, days in entry.runtime_data.uptime.data} == {1, 30}
 
 
 async def test_an_unforeseen_exception_when_saving(

@@ -257,6 +257,8 @@ class UptimeSensor(CoordinatorEntity[UptimeCoordinator], SensorEntity):
 
     _attr_has_entity_name = True
     entity_description: UptimeSensorDescription
+    # Read once the sensor is added: what a disabled one would show is not computed.
+    _shown: tuple[bool, float | None, int]
 
     def __init__(
         self,
@@ -282,12 +284,10 @@ class UptimeSensor(CoordinatorEntity[UptimeCoordinator], SensorEntity):
                 coordinator.data.lines[reg_id].line,
                 coordinator.portal_device_id,
             )
-        self._shown = self._read()
 
     def _read(self) -> tuple[bool, float | None, int]:
         """Return whether there are figures, the value, and how much is known of them."""
-        of_line = self.coordinator.data.get(self._reg_id, {})
-        figures = of_line.get(self.entity_description.days, Figures())
+        figures = self.coordinator.figures(self._reg_id, self.entity_description.days)
         value = None
         if figures.uptime is not None:
             value = self.entity_description.value_fn(figures)
@@ -315,6 +315,6 @@ class UptimeSensor(CoordinatorEntity[UptimeCoordinator], SensorEntity):
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Show what the figures have become since the sensor was made."""
-        await super().async_added_to_hass()
+        """Read the figures, and follow them from then on."""
         self._shown = self._read()
+        await super().async_added_to_hass()

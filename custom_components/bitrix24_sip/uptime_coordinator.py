@@ -1,14 +1,17 @@
 """The figures of a portal's lines: recorded, stored, and given to the sensors.
 
 They change when an outage begins or ends, and else at most once an hour, so their sensors
-listen here, and cost nothing in a poll that brings nothing new. The file of each portal
+listen here, and cost nothing in a poll that brings nothing new. Only the figures that a
+sensor asks for are computed. The file of each portal
 is written every ten minutes, within a minute of a change, and when Home Assistant stops.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic, time
-from typing import Any, Final
+from typing import Any
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE
@@ -20,11 +23,8 @@ from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN, LOGGER
 from .state import PortalState
-from .uptime import DAY, HOUR, Figures, PortalUptime
-
-# The periods of the sensors, in days.
-PERIODS: Final = (1, 30, 365)
-PORTAL_PERIOD: Final = 30
+from .uptime import Figures, PortalUptime
+from .uptime_history import DAY, HOUR
 
 STORAGE_VERSION = 1
 # How often the present is recorded, and changes are saved.
@@ -32,8 +32,8 @@ TICK_SECONDS = 60
 # A file without a change is saved after this many seconds, so that a crash costs no more.
 SAVE_SECONDS = 600
 
-# By REG_ID (None: all lines), and by the days of the period.
-type UptimeFigures = dict[int | None, dict[int, Figures]]
+# By REG_ID (None: all lines) and the days of the period.
+type UptimeFigures = dict[tuple[int | None, int], Figures]
 
 
 def uptime_store(hass: HomeAssistant, entry_id: str) -> Store[dict[str, Any]]:
@@ -102,8 +102,26 @@ class UptimeCoordinator(DataUpdateCoordinator[UptimeFigures]):
     def async_record(self, state: PortalState) -> None:
         """Record what is shown of the lines; an exception is the figures' own problem."""
         self._shown = state
-        try:
+        with self._fail_safe():
             self._record(state)
+
+    @callback
+    def figures(self, reg_id: int | None, days: int) -> Figures:
+        """Return the figures of a line, or of all lines, for the last so many days.
+
+        Those that were asked for once are refreshed from then on.
+        """
+        if (reg_id, days) not in self.data:
+            self.data[reg_id, days] = Figures()
+            with self._fail_safe():
+                self._compute(reg_id, days)
+        return self.data[reg_id, days]
+
+    @contextmanager
+    def _fail_safe(self) -> Iterator[None]:
+        """Make the figures unavailable, and no more, if there is an exception."""
+        try:
+            yield
         except Exception:  # noqa: BLE001 - whatever it is, fail safe
             if self.last_update_success:
                 LOGGER.exception("Unexpected error recording the uptime")
@@ -128,19 +146,27 @@ class UptimeCoordinator(DataUpdateCoordinator[UptimeFigures]):
         self.async_update_listeners()
 
     def _refresh(self, reg_ids: set[int]) -> None:
-        """Refresh the figures of some lines, and those of the portal."""
+        """Refresh the figures of some lines, and those of all lines together."""
+        for reg_id, days in list(self.data):
+            if reg_id in reg_ids:
+                self._compute(reg_id, days)
+            elif reg_id is not None and reg_id not in self.uptime.lines:
+                del self.data[reg_id, days]
+        for reg_id, days in list(self.data):
+            if reg_id is None:
+                self._compute(None, days)
+
+    def _compute(self, reg_id: int | None, days: int) -> Figures:
+        """Compute some figures as of now, those of all lines from those of each."""
         now, lines = self.uptime.now, self.uptime.lines
-        for reg_id in self.data.keys() - lines.keys():
-            del self.data[reg_id]
-        for reg_id in reg_ids:
-            self.data[reg_id] = {
-                days: lines[reg_id].figures(max(now - days * DAY, 0), now)
-                for days in PERIODS
-            }
-        total = Figures()
-        for figures in self.data.values():
-            total += figures[PORTAL_PERIOD]
-        self.data[None] = {PORTAL_PERIOD: total}
+        figures = Figures()
+        if reg_id is None:
+            for each in lines:
+                figures += self.data.get((each, days)) or self._compute(each, days)
+        elif line := lines.get(reg_id):
+            figures = line.figures(max(now - days * DAY, 0), now)
+        self.data[reg_id, days] = figures
+        return figures
 
     async def _tick(self, _now: datetime) -> None:
         """Record the present, and save the file if that is due."""

@@ -10,7 +10,8 @@ from unittest.mock import patch
 
 from custom_components.bitrix24_sip.bitrix24 import SipLine, SipRegistration
 from custom_components.bitrix24_sip.state import LineState
-from custom_components.bitrix24_sip.uptime import DAY, GAP_SECONDS, HOUR, PortalUptime
+from custom_components.bitrix24_sip.uptime import GAP_SECONDS, PortalUptime
+from custom_components.bitrix24_sip.uptime_history import DAY, HOUR
 
 from .core import OURS
 from .measure import processor_seconds
@@ -109,7 +110,6 @@ def _all_anew(coordinator: Any) -> Callable[[], Awaitable[None]]:
     """Return a function that computes the figures of all lines, as once an hour."""
 
     async def act() -> None:
-        coordinator.data = {}
         coordinator.last_update_success = False
         coordinator.async_record(coordinator.config_entry.runtime_data.data)
         assert coordinator.last_update_success
