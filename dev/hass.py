@@ -10,6 +10,7 @@ Functions that access files block, so call them before the event loop starts.
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+import fcntl
 import json
 import os
 from pathlib import Path
@@ -17,9 +18,10 @@ import shutil
 import signal
 import socket
 import sys
+import tempfile
 import time
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 import aiohttp
 
@@ -32,6 +34,8 @@ CUSTOM_COMPONENTS = REPOSITORY / "custom_components"
 _START_TIMEOUT = 180  # seconds
 _STOP_TIMEOUT = 30
 _LOG_NAME = "hass.log"
+# The locks of the ports that were given to this process.
+_PORT_LOCKS: list[TextIO] = []
 
 
 class HassError(Exception):
@@ -62,11 +66,28 @@ def is_free(port: int) -> bool:
 
 
 def free_port(first: int = DEFAULT_PORT) -> int:
-    """Return the first free port on loopback, from `first` on."""
+    """Return the first free port on loopback, from `first` on, and reserve it.
+
+    Home Assistant listens at it only some seconds later, and not while it restarts. So a
+    lock keeps it from all others that ask here, until this process ends. A port that the
+    system chooses would not do: outgoing connections can take those in the meantime.
+    """
     for port in range(first, first + 100):
-        if is_free(port):
+        if _reserve(port) and is_free(port):
             return port
     raise HassError(f"no port is free between {first} and {first + 99}")
+
+
+def _reserve(port: int) -> bool:
+    """Lock a port; return False if it is locked already."""
+    path = Path(tempfile.gettempdir()) / f"bitrix24-sip-port-{port}.lock"
+    try:
+        lock = path.open("a", encoding="utf-8")
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    _PORT_LOCKS.append(lock)
+    return True
 
 
 def make_manifest(domain: str) -> dict[str, Any]:
@@ -88,7 +109,7 @@ def write_config(
 ) -> None:
     """Write a configuration folder with the project's integration, not yet set up.
 
-    also: the package of another custom integration, which is set up by YAML.
+    also: the package of another custom integration, which is set up first, by YAML.
 
     Two of Home Assistant's storage files are seeded: host and port, because an `http:`
     block in YAML is reverted after five minutes (since 2026.10); and the steps of
@@ -109,6 +130,10 @@ def write_config(
         ignore=shutil.ignore_patterns("__pycache__"),
     )
     if also:
+        for path in (folder / "custom_components").glob("*/manifest.json"):
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+            manifest.setdefault("after_dependencies", []).append(also.name)
+            path.write_text(json.dumps(manifest), encoding="utf-8")
         target = folder / "custom_components" / also.name
         shutil.copytree(also, target)
         content = json.dumps(make_manifest(also.name))
@@ -168,11 +193,17 @@ class HomeAssistant:
     async def start(self) -> None:
         """Start the process, create the user, and wait until everything is set up."""
         await self._spawn()
-        async with asyncio.timeout(_START_TIMEOUT):
-            await self._until("http", "/manifest.json", lambda _: True)
-            if not self._access_token:
-                await self._onboard()
-            await self._until("running", "/api/config", _is_running)
+        try:
+            async with asyncio.timeout(_START_TIMEOUT):
+                await self._until("http", "/manifest.json", lambda _: True)
+                if not self._access_token:
+                    await self._onboard()
+                await self._until("running", "/api/config", _is_running)
+        except TimeoutError:
+            reached = ", ".join(self.timings) or "nothing"
+            raise HassError(
+                f"Home Assistant did not start in {_START_TIMEOUT} s; reached: {reached}"
+            ) from None
 
     async def stop(self) -> None:
         """End the process, gracefully if possible. May be called more than once."""

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from dev import hass as real_hass
 from dev.demo import checks, table
 from dev.demo.entities import PROBLEM, REGISTRATION, STATUS, Line, Portal
 
@@ -159,3 +160,10 @@ def test_screen_prints_changes_only(capsys: pytest.CaptureFixture[str]) -> None:
     for each in ("one", "one", "two"):
         screen.show(each)
     assert capsys.readouterr().out == "one\n\ntwo\n"
+
+
+def test_a_port_is_given_once(socket_enabled: None) -> None:
+    """Two Home Assistants that start at the same time do not take the same port."""
+    first, second = real_hass.free_port(8300), real_hass.free_port(8300)
+    assert real_hass.is_free(first), "nothing listens yet"
+    assert first != second
