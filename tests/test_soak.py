@@ -1,7 +1,11 @@
-"""The soak's judge finds each kind of wrong state, and accepts right ones."""
+"""The soak's judges find each kind of wrong state and of loss, and accept right ones."""
 
 import pytest
 
+from custom_components.bitrix24_sip.bitrix24 import SipLine
+from custom_components.bitrix24_sip.state import LineState
+from custom_components.bitrix24_sip.uptime import PortalUptime
+from dev.soak.crashes import lost
 from dev.soak.judge import Answer, Record, Shown, wrong
 
 GRACE, INTERVAL = 20.0, 15.0
@@ -89,3 +93,32 @@ def test_reloads() -> None:
         assert wrong(shown, answers, GRACE, INTERVAL)
         answers.reloads.append((shown.at - 1, shown.at + 1))
         assert wrong(shown, answers, GRACE, INTERVAL) is None
+
+
+def recorded(*states: bool, seconds: int = 100) -> PortalUptime:
+    """Return the uptime of a line that was (not) connected for so many seconds each."""
+    uptime = PortalUptime()
+    for number, connected in enumerate(states):
+        shown = {1: LineState(SipLine(1), connected=connected)}
+        for at in (number, number + 1):
+            uptime.record(shown, 1_000_000 + at * seconds, at * seconds)
+    return uptime
+
+
+def test_what_a_kill_lost() -> None:
+    """What was stored before is in what is stored later, whatever comes after it."""
+    before = recorded(True, False, True)
+    none = PortalUptime()
+    assert lost(none, before, 0) == []
+    assert lost(before, before, 0) == []
+    assert lost(before, recorded(True, False, True, False), 0) == []
+    assert lost(recorded(True, False), recorded(True, False, False), 0) == []
+    assert lost(before, none, 0) == [
+        "it ends 1000300 s earlier than before",
+        "line 1 is lost",
+    ]
+    for wrong_past in ((True, False), (True, True, True), (True, False, False)):
+        assert lost(before, recorded(*wrong_past), 0)
+    [figures, outages] = lost(before, recorded(True, False, True, seconds=150), 0)
+    assert figures.startswith("line 1 had Figures(")
+    assert outages.startswith("line 1: outages [(1000100, 100,")

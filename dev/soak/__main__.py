@@ -34,7 +34,7 @@ def main() -> int:
         "--kills",
         type=int,
         default=0,
-        help="kill Home Assistant so many times instead, and check what is stored",
+        help="kill Home Assistant so many times meanwhile, and check what is stored instead",
     )
     arguments = parser.parse_args()
     if arguments.kills:

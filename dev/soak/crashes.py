@@ -1,30 +1,47 @@
-"""Kill Home Assistant again and again, and check what is left of the uptime."""
+"""Kill Home Assistant again and again while the portal fails, and check what it stored."""
 
 import asyncio
+from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 import json
 from pathlib import Path
 from random import Random
+import re
 import time
-from typing import Any, Final
+from typing import Final
+
+import aiohttp
 
 from custom_components.bitrix24_sip.uptime import PortalUptime
-from dev.hass import HomeAssistant
+from dev.hass import HassError, HomeAssistant
 from dev.portal import Portal
 
-from .run import DOMAIN
+from .faults import RandomFaults
+from .run import DOMAIN, add_lines, request_update, set_up
 
-_MAIN: Final = 201001
-# Seconds that the file may be old where it is stored every second; the machine may be busy.
-_DELAY: Final = 30.0
+# Seconds that the file may be old: it is stored every second and has whole seconds, which
+# makes 2, and the machine may be busy.
+_DELAY: Final = 5.0
+_INTERVAL: Final = 15  # seconds between polls
+_LONGEST: Final = 25.0  # seconds that Home Assistant runs at most before it is killed
+# Set-up that failed because the portal does, and is tried again.
+_EXPECTED: Final = re.compile(rf"Error setting up entry .* for {DOMAIN}: ")
 
 
 @dataclass(slots=True)
 class CrashReport:
-    """The result."""
+    """The result.
+
+    kills: those while the uptime was recorded; early: those before that; moments: what
+    failed at the moments of both.
+    """
 
     kills: int = 0
+    early: int = 0
     oldest: float = 0.0  # seconds
+    moments: Counter[str] = field(default_factory=Counter)
+    faults: int = 0
     wrong: list[str] = field(default_factory=list)
 
     @property
@@ -34,8 +51,10 @@ class CrashReport:
 
     def __str__(self) -> str:
         """Show the counts."""
+        moments = ", ".join(f"{name} {n}" for name, n in self.moments.most_common())
         lines = (
-            f"Killed {self.kills} times",
+            f"Killed {self.kills} times while it recorded, and {self.early} times before",
+            f"Faults: {self.faults}; at the moment of a kill: {moments}",
             f"At most {self.oldest:.1f} s of figures were lost",
             f"Wrong: {len(self.wrong)}",
             *(f"  {sentence}" for sentence in self.wrong),
@@ -44,55 +63,97 @@ class CrashReport:
 
 
 async def crash(folder: Path, port: int, kills: int, seed: int) -> CrashReport:
-    """Kill Home Assistant so many times, each time at a random moment."""
+    """Kill Home Assistant so many times while it records, each at a random moment."""
     report, random = CrashReport(), Random(seed)
-    async with Portal() as portal, HomeAssistant(folder, port) as hass:
-        line = portal.add_line(_MAIN, "Main line")
-        entry = await hass.add_integration(DOMAIN, {"webhook": portal.webhook})
+    portal = Portal(operating_limit=None)
+    add_lines(portal)
+    faults = RandomFaults(portal, random)
+    async with portal, HomeAssistant(folder, port) as hass:
+        began = int(time.time())
+        entry, sensors = await set_up(hass, portal, _INTERVAL)
         path = folder / ".storage" / f"{DOMAIN}.uptime.{entry['entry_id']}"
-        known, started = 0, time.time()
-        for number in range(kills):
-            if number % 2:
-                line.recover()
-            else:
-                line.drop()
-            await _stored_since(path, started)
-            await asyncio.sleep(random.uniform(0.0, 6.0))
+        before = PortalUptime()
+        failing = asyncio.create_task(faults.go_on())
+        while report.kills < kills:
+            seconds = random.uniform(0.0, _LONGEST)
+            loaded = await _run_for(seconds, hass, next(iter(sensors)))
             await hass.kill()
             killed = time.time()
-            report.kills += 1
+            report.moments[faults.active or "no fault"] += 1
+            name = f"kill {report.moments.total()} ({faults.active or 'no fault'})"
             try:
-                uptime = PortalUptime.restore(json.loads(_read(path))["data"])
+                stored = PortalUptime.restore(json.loads(_read(path))["data"])
             except Exception as damage:  # noqa: BLE001 - whatever is in the file
-                report.wrong.append(f"kill {number}: the file is damaged: {damage!r}")
+                report.wrong.append(f"{name}: the file is damaged: {damage!r}")
                 break
-            age = killed - uptime.now
-            report.oldest = max(report.oldest, age)
-            if age > _DELAY:
-                report.wrong.append(f"kill {number}: the file was {age:.1f} s old")
-            figures = uptime.lines[_MAIN].figures(uptime.now - 86_400, uptime.now)
-            if figures.known <= known:
-                report.wrong.append(f"kill {number}: what was known before is lost")
-            known = figures.known
+            for problem in lost(before, stored, began):
+                report.wrong.append(f"{name}: {problem}")
+            before = stored
+            if loaded is None:
+                report.early += 1
+            else:
+                report.kills += 1
+                age = max(killed - max(stored.now, loaded), 0)
+                report.oldest = max(report.oldest, age)
+                if age > _DELAY:
+                    report.wrong.append(f"{name}: the file was {age:.1f} s old")
+                print(f"{name} after {seconds:.1f} s: {age:.1f} s lost", flush=True)
             await hass.start()
-            started = time.time()
+        failing.cancel()
+        with suppress(asyncio.CancelledError):
+            await failing
+        report.faults = len(faults.begun)
         for error in hass.logged_errors(DOMAIN):
-            report.wrong.append(f"logged: {error}")
+            if not _EXPECTED.search(error):
+                report.wrong.append(f"logged: {error}")
     return report
 
 
-async def _stored_since(path: Path, since: float) -> None:
-    """Wait until the file is written anew."""
-    async with asyncio.timeout(180):
-        while _written(path) < since + 1:  # noqa: ASYNC110 - another process writes it
-            await asyncio.sleep(0.2)
+async def _run_for(seconds: float, hass: HomeAssistant, entity_id: str) -> float | None:
+    """Let Home Assistant run, with updates between the polls.
+
+    Return since when it surely records the uptime, None if it does not.
+    """
+    ends = time.monotonic() + seconds
+    loaded = None
+    while (left := ends - time.monotonic()) > 0:
+        with suppress(HassError, aiohttp.ClientError, TimeoutError):
+            async with asyncio.timeout(left):
+                if loaded is None:
+                    [entry] = await hass.command("config_entries/get", domain=DOMAIN)
+                    if entry["state"] == "loaded":
+                        loaded = time.time()
+                else:
+                    await request_update(hass, entity_id)
+                await asyncio.sleep(1)
+    return loaded
 
 
-def _written(path: Path) -> float:
-    """Return when a file was written, 0 where there is none."""
-    return path.stat().st_mtime if path.exists() else 0.0
+def lost(before: PortalUptime, after: PortalUptime, began: int) -> list[str]:
+    """Return what was stored before and is not, or not the same, in what is stored now."""
+    problems = []
+    ended, now = before.now, after.now
+    if now < ended:
+        problems.append(f"it ends {ended - now} s earlier than before")
+    for reg_id, line in before.lines.items():
+        if (same := after.lines.get(reg_id)) is None:
+            problems.append(f"line {reg_id} is lost")
+            continue
+        old, new = (each.figures(began, ended, ended + 1) for each in (line, same))
+        if old != new:
+            problems.append(f"line {reg_id} had {old}, and has {new}")
+        old_outages, new_outages = (
+            [
+                (outage.began, outage.downtime, outage.reason)
+                for outage in each.outages(began, ended, ended + 1, log.reasons)
+            ]
+            for each, log in ((line, before), (same, after))
+        )
+        if old_outages != new_outages:
+            problems.append(f"line {reg_id}: outages {old_outages}, now {new_outages}")
+    return problems
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path) -> str:
     """Return the text of the file."""
     return path.read_text(encoding="utf-8")

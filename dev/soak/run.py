@@ -14,21 +14,15 @@ import aiohttp
 
 from dev.demo.entities import REGISTRATION, portal_of
 from dev.hass import HassError, HomeAssistant
-from dev.outcomes import AT_ONCE, MATRIX, REAUTH
 from dev.portal import METHODS, Portal
-from dev.portal.faults import FAULTS, Result
+from dev.portal.faults import Result
 from dev.portal.state import PortalState
 
+from .faults import FIRST_REG_ID, GRACE, KINDS, LIST, LISTS, STATUS, RandomFaults
 from .judge import Answer, Record, Shown, wrong
 
 DOMAIN: Final = "bitrix24_sip"
-STATUS: Final = "voximplant.sip.status"
-GRACE: Final = 15  # seconds
 LINES: Final = 6
-UNSETTLED: Final = ("in_progress", "wait", "resting")
-# Polling stops when the webhook is refused, so the soak leaves those faults out.
-SLUGS: Final = [slug for slug, row in MATRIX.items() if row.poll != REAUTH]
-COMMAND_SLUGS: Final = [slug for slug in SLUGS if MATRIX[slug].command]
 
 
 class WitnessedPortal(Portal):
@@ -91,6 +85,44 @@ class Report:
         return "\n".join(lines)
 
 
+def add_lines(portal: Portal) -> None:
+    """Add the lines of a soak."""
+    for at in range(LINES):
+        portal.add_line(FIRST_REG_ID + at, f"Line {at + 1}")
+
+
+async def _registration_sensors(
+    hass: HomeAssistant, entry: dict[str, Any]
+) -> dict[str, int]:
+    """Wait for all lines; return their Registration sensors with the REG_ID of each."""
+    async with asyncio.timeout(30):
+        while True:
+            portal = await portal_of(hass, entry)
+            if len(portal.lines) == LINES:
+                return {
+                    line.entities[REGISTRATION]: reg_id
+                    for reg_id, line in portal.lines.items()
+                }
+            await asyncio.sleep(0.2)
+
+
+async def set_up(
+    hass: HomeAssistant, portal: Portal, interval: int
+) -> tuple[dict[str, Any], dict[str, int]]:
+    """Add the integration; return its entry, and the Registration sensors."""
+    entry = await hass.add_integration(DOMAIN, {"webhook": portal.webhook})
+    options = {"scan_interval": str(interval), "grace_period": str(GRACE)}
+    await hass.change_options(entry["entry_id"], options)
+    return entry, await _registration_sensors(hass, entry)
+
+
+async def request_update(hass: HomeAssistant, entity_id: str) -> None:
+    """Request an update, as a user would."""
+    await hass.request(
+        "POST", "/api/services/homeassistant/update_entity", {"entity_id": entity_id}
+    )
+
+
 class Soak:
     """One soak."""
 
@@ -104,25 +136,16 @@ class Soak:
         self._changes: list[tuple[str, str, float]] = []
         self._entry_id = self._updated = ""
         self._guest_id = 209000
-        self._faults: list[tuple[float, str]] = []  # when each began
+        add_lines(self._portal)
+        self._faults = RandomFaults(self._portal, self._random)
 
     async def run(self, folder: Path, port: int) -> Report:
         """Run in a configuration folder; return the report."""
-        for at in range(LINES):
-            self._portal.add_line(201001 + at, f"Line {at + 1}")
         async with self._portal, HomeAssistant(folder, port) as hass:
             listener = asyncio.create_task(self._listen(hass))
-            entry = await hass.add_integration(
-                DOMAIN, {"webhook": self._portal.webhook}
-            )
+            entry, entities = await set_up(hass, self._portal, self._interval)
             self._entry_id = entry["entry_id"]
-            options = {
-                "scan_interval": str(self._interval),
-                "grace_period": str(GRACE),
-            }
-            await hass.change_options(entry["entry_id"], options)
             start = _memory(hass.pid)
-            entities = await self._entities(hass, entry)
             # The options reloaded the entry: states are judged from here on.
             states = await hass.states()
             now = time.time()
@@ -148,20 +171,6 @@ class Soak:
         self._report.polls = len(self._portal.requests)
         self._judge(entities, time.time())
         return self._report
-
-    async def _entities(
-        self, hass: HomeAssistant, entry: dict[str, Any]
-    ) -> dict[str, int]:
-        """Return the Registration sensors, with the REG_ID of each."""
-        async with asyncio.timeout(30):
-            while True:
-                portal = await portal_of(hass, entry)
-                if len(portal.lines) == LINES:
-                    return {
-                        line.entities[REGISTRATION]: reg_id
-                        for reg_id, line in portal.lines.items()
-                    }
-                await asyncio.sleep(0.2)
 
     async def _listen(self, hass: HomeAssistant) -> None:
         """Record every state that is shown."""
@@ -196,34 +205,15 @@ class Soak:
     async def _fail_at_random(self, hass: HomeAssistant, ends: float) -> None:
         """Switch faults on and off until the time is over."""
         random = self._random
-        kinds = ("request", "command", "line", "line", "none")
         inner = ("exception", "reload", "unload", "guest", "list", "action", "clock")
         while time.monotonic() < ends:
-            kind = random.choice(kinds if random.random() < 0.75 else inner)
+            kind = random.choice(KINDS if random.random() < 0.75 else inner)
             if kind in inner:
-                self._report.faults[kind] += 1
-                self._faults.append((time.time(), kind))
+                self._faults.begun.append((time.time(), kind))
                 await getattr(self, f"_{kind}")(hass)
-            elif kind == "request":
-                await self._fault(random.choice(SLUGS), None)
-            elif kind == "command":
-                reg_id = random.choice(list(self._portal.lines))
-                await self._fault(random.choice(COMMAND_SLUGS), reg_id)
-            elif kind == "line":
-                self._change_a_line()
-            await asyncio.sleep(random.uniform(0.2, 3.0))
-
-    async def _fault(self, slug: str, reg_id: int | None) -> None:
-        """Switch a fault on for a while, shorter or longer than the grace period."""
-        self._report.faults[slug] += 1
-        self._faults.append((time.time(), slug))
-        method = STATUS if reg_id else None
-        began = time.time()
-        handle = self._portal.fault(FAULTS[slug], method=method, reg_id=reg_id)
-        await asyncio.sleep(self._random.choice((1.0, 3.0, 6.0, GRACE * 1.4)))
-        handle.clear()
-        if MATRIX[slug].poll == AT_ONCE:
-            self._portal.record.permanent.append((began, time.time()))
+            else:
+                await self._faults.fail(kind)
+            await self._faults.pause()
 
     async def _exception(self, hass: HomeAssistant) -> None:
         """Let polls raise an unexpected exception, for a while."""
@@ -301,8 +291,8 @@ class Soak:
 
     async def _list(self, hass: HomeAssistant) -> None:
         """Let the portal's list be empty or too short, also during a reload."""
-        listed: Any = self._random.choice(([], {"reg201001": "Line 1"}))
-        handle = self._portal.fault(Result(listed), method="voximplant.line.get")
+        listed = self._random.choice(LISTS)
+        handle = self._portal.fault(Result(listed), method=LIST)
         await self._reload(hass)
         handle.clear()
 
@@ -319,26 +309,7 @@ class Soak:
 
     async def _update(self, hass: HomeAssistant) -> None:
         """Request an update, as a user would."""
-        await hass.request(
-            "POST",
-            "/api/services/homeassistant/update_entity",
-            {"entity_id": self._updated},
-        )
-
-    def _change_a_line(self) -> None:
-        """Let a line drop, recover, be in progress, or have no status."""
-        random = self._random
-        line = self._portal.lines[201001 + random.randrange(LINES)]
-        line.unreachable = False
-        match random.choice(("drop", "recover", "recover", "unsettled", "unreachable")):
-            case "drop":
-                line.drop(*random.choice(((403, "Forbidden"), (503, "Unavailable"))))
-            case "recover":
-                line.recover()
-            case "unsettled":
-                line.set(random.choice(UNSETTLED), None, None)
-            case "unreachable":
-                line.unreachable = True
+        await request_update(hass, self._updated)
 
     async def _calm(self, hass: HomeAssistant, entities: dict[str, int]) -> None:
         """End all faults, and wait until every line is registered again."""
@@ -358,6 +329,9 @@ class Soak:
 
     def _judge(self, entities: dict[str, int], ended: float) -> None:
         """Judge every state that was shown."""
+        begun = self._faults.begun
+        self._report.faults = Counter(kind for _, kind in begun)
+        self._portal.record.permanent = self._faults.permanent
         for entity_id, reg_id in entities.items():
             changes = [(s, at) for e, s, at in self._changes if e == entity_id]
             untils = [at for _, at in changes[1:]] + [ended]
@@ -366,7 +340,7 @@ class Soak:
                 shown = Shown(reg_id, state, at, until)
                 reason = wrong(shown, self._portal.record, GRACE, self._interval)
                 if reason:
-                    recent = [kind for when, kind in self._faults if when < at][-3:]
+                    recent = [kind for when, kind in begun if when < at][-3:]
                     sentence = f"line {reg_id}, {at:.0f}: {reason}; before: {recent}"
                     self._report.wrong.append(sentence)
 
