@@ -294,6 +294,7 @@ def test_a_year() -> None:
 )
 def test_the_last_thousand_outages(spans: list[int]) -> None:
     """They are told, however often nothing was known."""
+    assert (CHANGES_KEPT, OUTAGES_KEPT) == (2000, 1000), "as the documentation says"
     line, reasons, at = LineUptime(), PortalUptime().reasons, 0
     truth = bytearray()
     for number in range(3 * OUTAGES_KEPT):
@@ -437,6 +438,43 @@ def test_gap_in_an_outage(after: int, *, restart: bool) -> None:
         story.show(UP, 20)
         assert story.minutes == (30, 10, 30)
         assert story.outages() == [(10, 20, 10, FORBIDDEN)]
+    assert story.line.figures(START, story.wall).outages == 1
+
+
+def test_short_restart() -> None:
+    """The time of it is not known, also if it is shorter than a gap between records."""
+    story = Story()
+    story.show(UP, 10)
+    story.restart(4)
+    story.show(UP, 10)
+    assert story.minutes == (20, 0, 4)
+
+
+def test_what_is_a_change() -> None:
+    """Another state, as it is at the end of its first second; not another reason."""
+    line, no_reason, reason = LineUptime(), DOWN, DOWN + 1
+    for at, state, changes in (
+        (10, UP, 1),
+        (20, UP, 1),
+        (30, no_reason, 2),
+        (40, reason, 2),
+        (50, no_reason, 2),
+        (60, NOT_KNOWN, 3),
+        (70, UP, 4),
+        (70, reason, 4),
+        (70, NOT_KNOWN, 3),
+        (80, DOWN, 4),
+    ):
+        line.change(at, state)
+        assert (line.changes, line.state >= DOWN) == (changes, state >= DOWN)
+    assert line.figures(0, 100) == Figures(100, 20, 50, 1)
+
+
+def test_a_line_of_which_nothing_was_recorded() -> None:
+    """Nothing is known of it."""
+    assert LineUptime().figures(START, START + DAY) == Figures(DAY)
+    assert LineUptime().outages(START, START, START, PortalUptime().reasons) == []
+    assert LineUptime().outages_from == 0
 
 
 def test_sleep() -> None:
@@ -478,7 +516,53 @@ def test_outage_that_begins_when_a_period_ends(now: int, outages: int) -> None:
     story.show(DOWN, 5)
     start, end, now = START, START + 1800, START + now
     assert story.line.figures(start, end, now) == Figures(1800, 1800, 0, outages)
+    assert story.line.figures(start, end) == Figures(1800, 1800, 0, 1)
     assert len(story.line.outages(start, end, now, story.uptime.reasons)) == outages
+
+
+OUTAGES = ((100, 150, 50), (200, 280, 40), (300, 310, 10), (400, 440, 30))
+
+
+def told_of_a_period(kept: int, start: int, end: int) -> Any:
+    """Return what is told of a period of a line with the outages, two of them with a gap."""
+    uptime = PortalUptime()
+    line = uptime.lines[1] = LineUptime(kept)
+    for at, state in (
+        *((0, UP), (100, DOWN), (150, UP)),
+        *((200, DOWN), (220, NOT_KNOWN), (260, DOWN), (280, UP)),
+        *((300, DOWN), (310, UP)),
+        *((400, DOWN), (410, NOT_KNOWN), (420, DOWN), (440, UP)),
+    ):
+        line.change(at, state)
+    uptime.now = 500
+    return told(line, uptime, start, end)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        pytest.param(0, 500, OUTAGES, id="all"),
+        pytest.param(150, 200, (), id="none"),
+        pytest.param(149, 201, ((100, 150, 1), (200, 280, 1)), id="a second of two"),
+        pytest.param(120, 130, ((100, 150, 10),), id="within one"),
+        pytest.param(150, 400, OUTAGES[1:3], id="from outage to outage"),
+        pytest.param(425, 440, ((400, 440, 15),), id="after a gap"),
+        pytest.param(410, 420, (), id="within a gap"),
+        pytest.param(300, 310, ((300, 310, 10),), id="exactly one"),
+    ],
+)
+@pytest.mark.parametrize("kept", [5, 6, 7, 8, 9, 10, 100])
+def test_outages_of_a_period(
+    kept: int, start: int, end: int, expected: tuple[tuple[int, int, int], ...]
+) -> None:
+    """They are told with the downtime in the period, older than the log or not."""
+    assert told_of_a_period(kept, start, end) == list(expected)
+
+
+@pytest.mark.parametrize(("kept", "downtime"), [(7, 20), (9, 10), (100, 10)])
+def test_period_that_begins_in_the_gap_of_an_outage(kept: int, downtime: int) -> None:
+    """Where that is older than the log, its downtime may be all of the period."""
+    assert told_of_a_period(kept, 250, 270) == [(200, 280, downtime)]
 
 
 def test_sum_of_figures() -> None:
@@ -553,6 +637,62 @@ def test_clock_that_was_hours_ahead(
 
 
 @pytest.mark.parametrize(
+    ("now", "minutes"),
+    [
+        # What is summed up stays where it ends with the time that the clock shows.
+        pytest.param(9 * HOUR, (270, 270), id="where the log begins"),
+        pytest.param(9 * HOUR + 1200, (290, 270), id="within the log"),
+        # Of the hour and of the day that are yet to end, nothing stays.
+        pytest.param(9 * HOUR - 1, (240, 240), id="within what is summed up"),
+    ],
+)
+def test_clock_that_is_set_back_into_the_log(
+    now: int, minutes: tuple[int, int]
+) -> None:
+    """What was before it stays."""
+    line = LineUptime(kept=2)
+    for number in range(20):
+        line.change(START + number * HOUR // 2, DOWN if number % 2 else UP)
+    now += START
+    assert line.logged_from(now) == START + 9 * HOUR
+    line.take_back(now)
+    line.change(now, NOT_KNOWN)
+    figures = line.figures(START + HOUR // 2, now)
+    assert (figures.up // 60, figures.down // 60) == minutes
+
+
+def test_clock_that_was_days_ahead() -> None:
+    """The days before stay, also if all hours are discarded."""
+    line = LineUptime(kept=2)
+    for number in range(20 * 24):
+        line.change(START + number * HOUR, UP if number % 2 else DOWN)
+    line.take_back(START + 5 * DAY)
+    assert line.figures(START, START + 5 * DAY).known == 5 * DAY
+
+
+def test_clock_that_is_behind_twice() -> None:
+    """Each time it has an hour to catch up."""
+    story = Story()
+    story.show(UP, 10)
+    for _ in range(2):
+        story.wall -= 60 * 60
+        story.show(UP, 59)
+        story.wall += 60
+        story.show(UP, 10)
+    assert story.minutes == (30, 0, 0)
+
+
+@pytest.mark.parametrize("state", [UP, DOWN])
+def test_change_at_the_time_to_which_a_clock_is_set_back(state: int) -> None:
+    """It is discarded, as it was yet to come."""
+    line = LineUptime()
+    line.change(START, state)
+    line.change(START + 100, UP + DOWN - state)
+    line.take_back(START + 100)
+    assert line.state == state
+
+
+@pytest.mark.parametrize(
     ("now", "last", "outages_from"),
     [
         pytest.param(109_990, (109_950, 109_990, 20), 20_000, id="after a gap"),
@@ -571,7 +711,11 @@ def test_outages_of_a_clock_that_was_ahead(
             line.change(at + after, state)
     line.take_back(now)
     line.change(now, UP)
-    told = line.outages(START, now, now, PortalUptime().reasons)
+    line.change(now + 60, DOWN)
+    line.change(now + 120, UP)
+    end = now + 180
+    [*told, new] = line.outages(START, end, end, PortalUptime().reasons)
+    assert new == Outage(now + 60, now + 120, 60, Reason())
     assert line.outages_from == START + outages_from
     if last:
         began, ended, downtime = last
@@ -579,6 +723,20 @@ def test_outages_of_a_clock_that_was_ahead(
         assert told[0].began == line.outages_from + 50
     else:
         assert told == []
+
+
+def test_clock_that_is_set_back_into_an_old_outage() -> None:
+    """If the line is still down, that is another outage: how it went on is not known."""
+    line = LineUptime(kept=2)
+    for number in range(10):
+        line.change(START + number * 100, DOWN if number % 2 else UP)
+    line.take_back(START + 150)
+    line.change(START + 150, DOWN)
+    told = line.outages(START, START + 170, START + 170, PortalUptime().reasons)
+    assert [(outage.began - START, outage.ended) for outage in told] == [
+        (100, START + 150),
+        (150, None),
+    ]
 
 
 def test_clock_without_a_battery() -> None:
@@ -621,14 +779,22 @@ def test_summed_up_outage_with_a_gap(*, restart: bool) -> None:
     story.show(DOWN, 30)
     story.show(NOT_KNOWN, 30)
     story.show(DOWN, 30)
+    assert story.line.logged_from(story.wall) == story.wall - HOUR
     if restart:
         story.uptime = restarted(story.uptime, 2)
         story.running = 0
+    assert story.line.figures(START, story.wall).outages == 1
+    assert story.outages() == [(30, None, 60, FORBIDDEN)]
     for _ in range(2):
         story.show(UP, 30)
         story.show(DOWN, 30)
     assert story.line.logged_from(story.wall) == story.wall - HOUR
     assert story.line.figures(START, story.wall).outages == 3
+    assert [outage[:3] for outage in story.outages()] == [
+        (30, 120, 60),
+        (150, 180, 30),
+        (210, None, 30),
+    ]
 
 
 def test_days_are_kept_for_400_days() -> None:
@@ -637,8 +803,49 @@ def test_days_are_kept_for_400_days() -> None:
     for number in range(1000):
         line.change(START + number * DAY // 2, UP if number % 2 else DOWN)
     end = START + 500 * DAY
-    assert line.figures(START, end).known == pytest.approx(400 * DAY, abs=2 * DAY)
+    assert line.logged_from(end) == end - DAY
+    assert line.figures(START, end).known == 401 * DAY
     assert line.figures(end - 365 * DAY, end).known == 365 * DAY
+
+
+def test_hours_are_kept_for_two_days() -> None:
+    """A period that begins earlier begins with a whole day."""
+    line = LineUptime(kept=2)
+    for number in range(200):
+        line.change(START + number * HOUR // 2, UP if number % 2 else DOWN)
+    end = START + 100 * HOUR
+    first = line.logged_from(end) - 2 * DAY
+    assert first == START + 51 * HOUR
+    for start, begins in (
+        (first + HOUR - 1, first),
+        (first, first),
+        (first - 1, START + 2 * DAY),
+    ):
+        assert line.period(start, end) == (begins, end)
+        half = (end - begins) // 2
+        assert line.figures(start, end) == Figures(
+            2 * half, half, half, 2 * half // HOUR
+        )
+
+
+def test_an_outage_of_many_hours_is_one() -> None:
+    """It counts in the hour, and on the day, in which it began."""
+    line = LineUptime(kept=2)
+    for hours in (0, 20, 50, 51):
+        line.change(START + hours * HOUR, DOWN if hours in (20, 51) else UP)
+    end = START + 51 * HOUR
+    for hours, outages in ((0, 1), (19, 1), (20, 1), (25, 0), (50, 0)):
+        start = START + hours * HOUR
+        assert line.figures(start, end, end + 1).outages == outages
+
+
+def test_a_period_of_the_log_is_exact() -> None:
+    """It is not extended, also if it begins with the log."""
+    line = LineUptime(kept=2)
+    for number in range(5):
+        line.change(START + number * 1000, UP if number % 2 else DOWN)
+    assert line.period(START + 3000, START + 5000) == (START + 3000, START + 5000)
+    assert line.period(START + 2999, START + 5000) == (START, START + 5000)
 
 
 def test_nothing_is_known_from_before_the_beginning() -> None:
@@ -684,12 +891,23 @@ def test_lines_come_and_go() -> None:
 
 def test_down_without_a_reason() -> None:
     """An outage needs none."""
-    uptime = PortalUptime()
+    uptime = PortalUptime(kept=2)
     line = LineState(SipLine(1), connected=False)
-    uptime.record({1: line}, START, 0)
-    uptime.record({1: line}, START + 60, 60)
-    [outage] = uptime.lines[1].outages(START, START + 60, START + 60, uptime.reasons)
-    assert outage.reason == Reason(None, "", "")
+    for at, state, changed in (
+        (0, line, {1}),
+        (60, line_state(DOWN), set()),
+        (120, line, set()),
+        (180, line_state(UP), {1}),
+        (240, line, {1}),
+        (300, line_state(UP), {1}),
+    ):
+        assert uptime.record({1: state}, START + at, at) == changed
+    for log in (uptime, restarted(uptime, kept=2)):
+        outages = log.lines[1].outages(START, START + 300, START + 300, log.reasons)
+        assert [(outage.downtime, outage.reason) for outage in outages] == [
+            (180, Reason(None, "", "")),
+            (60, Reason(None, "", "")),
+        ]
 
 
 @pytest.mark.parametrize(
@@ -718,6 +936,8 @@ def test_too_many_reasons() -> None:
         REASONS_KEPT, "", "error"
     )
     assert reasons[reasons.index(Reason(9999, "new", "error"))] == Reason()
+    assert sum(bool(reason.message) for reason in reasons.as_list()) == REASONS_KEPT - 1
+    assert len(reasons.as_list()) == 2 * REASONS_KEPT
 
 
 def test_reasons_without_an_outage_are_forgotten() -> None:
@@ -735,19 +955,32 @@ def test_reasons_without_an_outage_are_forgotten() -> None:
 
 def stored() -> dict[str, Any]:
     """Return what is stored of a line with all there can be."""
-    story = Story(kept=2)
-    for _ in range(3):
+    story = Story(kept=3)
+    for code in range(403, 406):
         story.show(UP, 30)
-        story.show(DOWN, 30)
+        story.show(DOWN, 30, code)
+    story.show(UP, 30)
     data: dict[str, Any] = json.loads(json.dumps(story.uptime.as_dict()))
     PortalUptime.restore(data)
     return data
+
+
+def test_what_can_be() -> None:
+    """The shortest outage is possible, and so is that the next one is the first."""
+    data = stored()
+    data["lines"]["1"]["outages"] = [[5], [6], [1], [2]]
+    data["lines"]["1"]["outages_from"] = data["until"]
+    uptime = PortalUptime.restore(data)
+    line = uptime.lines[1]
+    assert line.outages_from == data["until"]
+    assert line.outages(0, 10, 10, uptime.reasons)[0].downtime == 1
 
 
 def damages() -> Iterator[tuple[str, Any]]:
     """Yield paths into what is stored, and what must not be there."""
     yield "until", "now"
     yield "until", 5
+    yield "until", START + 3 * HOUR - 1
     yield "reasons", []
     yield "reasons.1", [403, 5, "error"]
     yield "reasons.1", [403, "Forbidden", None]
@@ -756,15 +989,15 @@ def damages() -> Iterator[tuple[str, Any]]:
     yield "lines", []
     yield "lines", {"x": None}
     yield "lines.1", 5
-    yield "lines.1.at", [5]
-    yield "lines.1.at", [5, 4]
-    yield "lines.1.at", [-5, 4]
-    yield "lines.1.at", [5, 2**40]
-    yield "lines.1.at", ["x", 5]
+    yield "lines.1.at", [5, 6]
+    yield "lines.1.at", [5, 4, 6]
+    yield "lines.1.at", [-5, 4, 6]
+    yield "lines.1.at", [5, 6, 2**40]
+    yield "lines.1.at", ["x", 5, 6]
     yield "lines.1.at", None
-    yield "lines.1.states", [0, -1]
-    yield "lines.1.states", [0, 77]
-    yield "lines.1.states", ["0", "1"]
+    yield "lines.1.states", [0, -1, 0]
+    yield "lines.1.states", [0, 77, 0]
+    yield "lines.1.states", ["0", "1", "0"]
     yield "lines.1.hours", [[], [], []]
     yield "lines.1.hours", [[5], [5], [5], []]
     yield "lines.1.hours", [[5], [3000], [601], [1]]

@@ -250,8 +250,11 @@ class LineUptime:
         return self._at[0] if self._at else now
 
     def _buckets(self, start: int, end: int) -> Buckets | None:
-        """Return the buckets that tell the beginning of a period, None if the log does."""
-        if start >= self.logged_from(end) or not self._days:
+        """Return the buckets that tell the beginning of a period, None if the log does.
+
+        There are none if nothing is older than the log.
+        """
+        if start >= self.logged_from(end):
             return None
         return self._hours if self._hours and self._hours.reach <= start else self._days
 
@@ -349,7 +352,7 @@ class LineUptime:
         if not (
             len(line._at) == len(line._states)
             and ascending(line._at)
-            and all(at <= until for at in line._at[-1:])
+            and (not line._at or line._at[-1] <= until)
             and 0 <= line._past.since <= until
             and (line._past or not line._in_outage)
             and all(state >= _DOWN for state in of_outages)
@@ -452,7 +455,7 @@ class PortalUptime:
     def restore(cls, stored: Mapping[str, Any], kept: int = CHANGES_KEPT) -> Self:
         """Return the logs from plain data; raise an exception for what cannot be."""
         portal = cls(kept)
-        portal.now = until = min(max(int(stored["until"]), 0), _LATEST)
+        portal.now = until = int(stored["until"])
         lines: Mapping[str, Any] = stored["lines"]
         # Reasons that no line has any more are left out.
         states = {_NOT_KNOWN: _NOT_KNOWN, _UP: _UP}
