@@ -181,13 +181,20 @@ async def test_timestamps(
 async def test_the_problem(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll
 ) -> None:
-    """The problem tells why a line is not registered, as long as it is not."""
+    """The problem tells why a line is not registered, as long as it is not.
+
+    So does the attribute of the status.
+    """
     line = portal.lines[MAIN]
 
     def shown() -> tuple[Any, ...]:
         state = hass.states.get(PROBLEM)
         assert state is not None
         told = (state.attributes.get(key) for key in ("status_code", "error_message"))
+        status = hass.states.get("sensor.main_line_status")
+        assert status is not None
+        known = state.state not in ("none", "unknown", "unavailable")
+        assert status.attributes.get("cause") == (state.state if known else None)
         return (state_of(hass, REGISTRATION), state.state, *told)
 
     assert shown() == ("on", "none", None, None)

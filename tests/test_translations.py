@@ -506,6 +506,7 @@ async def test_attributes_of_the_events(
     for key, name in problem["state_attributes"].items():
         assert texts[key] == name
     assert events["incident"]["state_attributes"]["cause"] == texts["cause"]
+    assert status["state_attributes"] == {"cause": texts["cause"]}
 
 
 def test_devices() -> None:

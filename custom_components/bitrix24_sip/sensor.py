@@ -68,6 +68,13 @@ def _failure(_: PortalState, line: LineState) -> dict[str, int | str | None] | N
     }
 
 
+def _cause(_: PortalState, line: LineState) -> dict[str, str] | None:
+    """Return the problem, for those who have the status on their dashboard."""
+    return (
+        {"cause": line.failure.cause} if line.failure and line.failure.cause else None
+    )
+
+
 # In this order they are added, and updated: details first (see `UpdateOrder`). Those that
 # the problem tells as well are disabled, so that a loss has fewer rows in the activity.
 LINE = (
@@ -112,6 +119,7 @@ LINE = (
         options=[status.value for status in RegistrationStatus],
         order=UpdateOrder.LINE_STATUS,
         value_fn=lambda _, registration: registration.status,
+        attributes_fn=_cause,
     ),
 )
 
