@@ -104,6 +104,23 @@ async def test_began_grew_and_ended(
     assert fired[2].data["duration"] == ended["duration"]
 
 
+async def test_a_loss_after_which_nothing_changes(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    fired: list[Event[Any]],
+    poll: Poll,
+    wait: Poll,
+) -> None:
+    """The follow-up poll brings nothing new, so the loss is told without it."""
+    portal.lines[MAIN].drop()
+    await poll()
+    await wait(6)
+    assert fired == []
+    await wait(5)
+    assert types(fired) == ["began"]
+
+
 async def test_names_are_those_of_the_devices(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll
 ) -> None:

@@ -25,6 +25,8 @@ from .schedule import FOLLOW_UP_AFTER, TOLERANCE
 from .state import LineState
 
 TELL_AFTER = timedelta(seconds=FOLLOW_UP_AFTER - TOLERANCE)
+# When a loss is told if the follow-up poll brings nothing new, or nothing at all.
+TELL_AT_LATEST = timedelta(seconds=2 * FOLLOW_UP_AFTER)
 GROWS_FOR = timedelta(hours=1)
 CALM_FOR = timedelta(minutes=2)
 CALM_FOR_AFTER_RELAPSE = timedelta(minutes=10)
@@ -256,12 +258,15 @@ class IncidentTracker:
         return news
 
     def next_change(self, now: datetime) -> float | None:
-        """Return the seconds until the incident ends if nothing happens."""
-        if (incident := self.incident) is None or incident.back_since is None:
+        """Return the seconds until there is something to tell if nothing happens."""
+        if (incident := self.incident) is None:
             return None
-        return (
-            incident.back_since + self._calm_for(incident, now) - now
-        ).total_seconds()
+        times = []
+        if incident.untold_since:
+            times.append(incident.untold_since + TELL_AT_LATEST)
+        if incident.back_since:
+            times.append(incident.back_since + self._calm_for(incident, now))
+        return (min(times) - now).total_seconds() if times else None
 
     def _forget_others(self, lines: Mapping[int, LineState]) -> None:
         """Forget the lines that are no longer monitored."""
