@@ -264,7 +264,10 @@ async def test_connector_fails(
 async def test_no_state_is_written_without_a_change(
     hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll
 ) -> None:
-    """A poll without changes writes no state."""
+    """A poll without changes writes no state, and updates no entity."""
+    portal.operating_cost[STATUS] = 0.15
+    updates: list[None] = []
+    entry.runtime_data.async_add_listener(lambda: updates.append(None))
     written: list[Event[Any]] = []
 
     @callback
@@ -276,7 +279,8 @@ async def test_no_state_is_written_without_a_change(
         "state_reported", write_down, event_filter=callback(lambda _: True)
     )
     await poll(3)
-    assert written == []
+    assert entry.runtime_data.data.operating_time > 1
+    assert written == updates == []
     portal.lines[MAIN].drop()
     await poll()
     assert {event.data["entity_id"] for event in written} >= {REGISTRATION}

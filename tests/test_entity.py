@@ -18,6 +18,7 @@ from dev.portal import Portal
 from homeassistant.const import EVENT_STATE_CHANGED, STATE_UNKNOWN
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.entity_component import async_update_entity
 
 from .conftest import (
     MAIN,
@@ -176,6 +177,27 @@ async def test_timestamps(
     assert (
         state_of(hass, "sensor.main_line_last_updated") == "2026-10-25T01:30:00+00:00"
     )
+
+
+@pytest.mark.usefixtures("entity_registry_enabled_by_default")
+async def test_operating_time(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll
+) -> None:
+    """It follows the polls although nothing else changes, and costs no request."""
+    portal.operating_cost["voximplant.sip.status"] = 0.5
+    seen = []
+    for _ in range(3):
+        await poll(2)
+        seen.append(float(portal_entity(hass, entry, "operating_time")))
+    assert seen[0] < seen[1] < seen[2]
+    asked = len(portal.requests)
+    entity_id = er.async_get(hass).async_get_entity_id(
+        "sensor", DOMAIN, f"{entry.entry_id}_operating_time"
+    )
+    assert entity_id
+    await async_update_entity(hass, entity_id)
+    assert float(state_of(hass, entity_id)) == entry.runtime_data.data.operating_time
+    assert len(portal.requests) == asked
 
 
 async def test_the_problem(

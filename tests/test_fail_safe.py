@@ -16,7 +16,6 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.bitrix24_sip.bitrix24 import Telephony
 from custom_components.bitrix24_sip.const import DOMAIN
-from custom_components.bitrix24_sip.state import PortalState
 from dev.portal import Portal
 from dev.portal.faults import FAULTS, ErrorReply, Hold, Result
 from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
@@ -101,39 +100,6 @@ async def test_an_unexpected_exception_in_a_poll(
     monkeypatch.setattr(Telephony, "poll", fail)
     await wait(31)
     assert len(errors(caplog)) == 2, "the next outage is logged again"
-
-
-async def test_a_listener_of_the_state_fails(
-    hass: HomeAssistant,
-    portal: Portal,
-    entry: MockConfigEntry,
-    poll: Poll,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """It is logged once until it has worked again; other listeners are called."""
-    followed: list[bool | None] = []
-    fails = True
-
-    def fail(_: PortalState) -> None:
-        if fails:
-            raise RuntimeError("no")
-
-    followers = entry.runtime_data.display.followers
-    followers["a failing follower"] = fail
-    followers["another one"] = lambda s: followed.append(s.lines[MAIN].connected)
-    portal.lines[MAIN].drop()
-    caplog.clear()
-    await poll(3)
-    assert state_of(hass, REGISTRATION) == "off"
-    assert followed
-    assert set(followed) == {False}
-    assert len(errors(caplog)) == 1
-    assert "a failing follower" in errors(caplog)[0]
-    fails = False
-    await poll()
-    fails = True
-    await poll(2)
-    assert len(errors(caplog)) == 2
 
 
 @pytest.mark.parametrize(

@@ -28,10 +28,6 @@ class Display:
     ) -> None:
         """Take what is shown, and what to call when it has changed without a poll."""
         self.state = PortalState()
-        # By name: each is called with every new snapshot, before the entities read it.
-        self.followers: dict[str, Callable[[PortalState], None]] = {}
-        # Those that failed with the last snapshot, which was logged.
-        self._failing: set[str] = set()
         self._hass = hass
         self._monitor = monitor
         self._log = log
@@ -46,27 +42,14 @@ class Display:
         except Exception as exception:  # noqa: BLE001 - whatever it is, fail safe
             self._log.unexpected("unexpected error while updating the lines", exception)
             self.state = self.state.blind(UnexpectedError())
-        self._call_followers()
 
     def blind(self, error: Bitrix24Error) -> None:
         """Show that nothing is known of the lines."""
         self.state = self.state.blind(error)
-        self._call_followers()
 
     def close(self) -> None:
         """Stop the timer."""
         self._update_again_in(None)
-
-    def _call_followers(self) -> None:
-        """Call those who follow the snapshots. What fails in one disturbs nothing else."""
-        for name, follow in self.followers.items():
-            try:
-                follow(self.state)
-                self._failing.discard(name)
-            except Exception as exception:  # noqa: BLE001 - whatever it is, fail safe
-                if name not in self._failing:
-                    self._failing.add(name)
-                    self._log.unexpected(f"unexpected error in {name}", exception)
 
     def _update_again_in(self, seconds: float | None) -> None:
         """Update after so many seconds, when the next grace period ends."""

@@ -155,18 +155,19 @@ PORTAL = (
         value_fn=lambda state: state.connector and state.connector.free_minutes,
         available_fn=connector_known,
     ),
-    PortalSensorDescription(
-        key="operating_time",
-        translation_key="operating_time",
-        device_class=SensorDeviceClass.DURATION,
-        native_unit_of_measurement=UnitOfTime.SECONDS,
-        state_class=SensorStateClass.MEASUREMENT,
-        suggested_display_precision=1,
-        entity_category=EntityCategory.DIAGNOSTIC,
-        entity_registry_enabled_default=False,
-        value_fn=lambda state: state.operating_time,
-        available_fn=lambda state: state.operating_time is not None,
-    ),
+)
+
+OPERATING_TIME = PortalSensorDescription(
+    key="operating_time",
+    translation_key="operating_time",
+    device_class=SensorDeviceClass.DURATION,
+    native_unit_of_measurement=UnitOfTime.SECONDS,
+    state_class=SensorStateClass.MEASUREMENT,
+    suggested_display_precision=1,
+    entity_category=EntityCategory.DIAGNOSTIC,
+    entity_registry_enabled_default=False,
+    value_fn=lambda state: state.operating_time,
+    available_fn=lambda state: state.operating_time is not None,
 )
 
 
@@ -228,6 +229,7 @@ async def async_setup_entry(
         PortalSensor(coordinator, description, UpdateOrder.PORTAL_DETAILS)
         for description in PORTAL
     )
+    async_add_entities([OperatingTimeSensor(coordinator)])
     add_line_entities(entry, async_add_entities, LineSensor, *LINE)
     async_add_entities([UptimeSensor(coordinator, PORTAL_UPTIME)])
     add_line_entities(entry, async_add_entities, UptimeSensor, *LINE_UPTIME)
@@ -243,6 +245,25 @@ class PortalSensor(PortalEntity[SensorValue], SensorEntity):
     def native_value(self) -> SensorValue | None:
         """Return the value."""
         return self._shown.value
+
+
+class OperatingTimeSensor(PortalSensor):
+    """The operating time, which is no change of the portal's state: it is read regularly."""
+
+    def __init__(self, coordinator: Bitrix24SipCoordinator) -> None:
+        """Take the portal's coordinator."""
+        super().__init__(coordinator, OPERATING_TIME, UpdateOrder.PORTAL_DETAILS)
+
+    @property
+    @override
+    def should_poll(self) -> bool:
+        """Return that Home Assistant reads it regularly, which asks the portal nothing."""
+        return True
+
+    @override
+    async def async_update(self) -> None:
+        """Read what the last poll of the portal has brought."""
+        self._shown = self._read_safely()
 
 
 class LineSensor(LineEntity[SensorValue], SensorEntity):

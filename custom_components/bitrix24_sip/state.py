@@ -36,13 +36,14 @@ class PortalState:
     lines: by REG_ID; outgoing: the default line for outgoing calls, None where the portal
     does not tell it; operating_time: seconds of the status method in the last ten
     minutes, None where the portal does not report it; error: that of the last poll, None
-    where the portal answered.
+    where the portal answered. The operating time grows with every poll, so it does not
+    count as a change, for which all entities would be updated.
     """
 
     lines: dict[int, LineState] = field(default_factory=dict)
     connector: SipConnector | None = None
     outgoing: OutgoingLine | None = None
-    operating_time: float | None = None
+    operating_time: float | None = field(default=None, compare=False)
     error: Bitrix24Error | None = None
 
     @property
