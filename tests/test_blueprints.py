@@ -36,7 +36,7 @@ from .conftest import MAIN, SALES, SUPPORT, SetUp, line_device
 
 FOLDER = Path(__file__).parents[1] / "blueprints/automation/bitrix24_sip"
 
-type Pass = Callable[[int], Awaitable[None]]
+type Pass = Callable[[float], Awaitable[None]]
 
 
 @pytest.fixture
@@ -49,8 +49,8 @@ def notified(hass: HomeAssistant) -> list[ServiceCall]:
 def minutes(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> Pass:
     """Return a function that advances the time by minutes, in steps of 15 seconds."""
 
-    async def minutes(count: int) -> None:
-        for _ in range(count * 4):
+    async def minutes(count: float) -> None:
+        for _ in range(int(count * 4)):
             freezer.tick(timedelta(seconds=15))
             async_fire_time_changed(hass)
             await settle(hass)
@@ -630,6 +630,23 @@ async def test_reload_of_the_portal(
     assert titles(notified) == ["Main line is down", "Main line is still down"]
 
 
+@pytest.mark.parametrize(
+    ("recoveries", "pairs"),
+    [
+        # In minutes: how long it is registered after each loss but the last one.
+        pytest.param([0.5, 0.5, 0.5], 1, id="half a minute"),
+        pytest.param([1, 1, 1], 1, id="1 minute"),
+        pytest.param([2.5, 2.5, 2.5], 2, id="2.5 minutes"),
+        pytest.param([3, 3, 3], 2, id="3 minutes"),
+        pytest.param([5, 5, 5], 2, id="5 minutes"),
+        pytest.param([8, 8, 8], 2, id="8 minutes"),
+        pytest.param([2.5, 11, 11], 2, id="soon, then late twice"),
+        pytest.param([2.5, 11, 2], 2, id="soon, late and soon"),
+        pytest.param([1, 12, 12], 2, id="at once, then late twice"),
+        pytest.param([1] * 9, 1, id="ten losses"),
+        pytest.param([4] * 9, 2, id="ten losses within 50 minutes"),
+    ],
+)
 async def test_a_line_that_goes_on_and_off(
     hass: HomeAssistant,
     portal: Portal,
@@ -637,22 +654,29 @@ async def test_a_line_that_goes_on_and_off(
     set_up: SetUp,
     notified: list[ServiceCall],
     minutes: Pass,
+    recoveries: list[float],
+    pairs: int,
 ) -> None:
-    """It is told once that it does, and not each time."""
+    """Its losses within half an hour are told in two pairs of messages at the most.
+
+    That it is unstable is told once.
+    """
     await set_up(portal)
-    await start("line_down", minutes=2)
-    for _ in range(6):
+    await start("line_down", minutes=1)
+    for registered_for in [*recoveries, 45]:
         portal.lines[MAIN].drop()
-        await minutes(3)
-        portal.lines[MAIN].recover()
         await minutes(1)
-    await minutes(20)
-    assert titles(notified) == ["Main line is down", "Main line is back"]
-    assert (
-        notified[1]
-        .data["message"]
-        .endswith("It repeatedly loses its registration: Main line.")
-    )
+        portal.lines[MAIN].recover()
+        await minutes(registered_for)
+    again = ["Main line is down again", "Main line is back"] * (pairs - 1)
+    assert titles(notified) == ["Main line is down", "Main line is back", *again]
+    unstable = [
+        call.data["message"].endswith(
+            "It repeatedly loses its registration: Main line."
+        )
+        for call in notified
+    ]
+    assert unstable == [False] * (2 * pairs - 1) + [True]
 
 
 async def test_an_hour_of_an_outage(

@@ -9,6 +9,7 @@ from itertools import starmap
 import json
 from typing import Any
 
+from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.bitrix24_sip.bitrix24 import Cause, SipLine, SipRegistration
@@ -63,6 +64,7 @@ def restarted(tracker: IncidentTracker) -> IncidentTracker:
     return IncidentTracker.from_dict(json.loads(json.dumps(tracker.as_dict())))
 
 
+EMPTY = IncidentTracker().as_dict()
 SCENARIOS: dict[str, tuple[list[Step], list[Told]]] = {
     "a line goes and is back": (
         [(0, "A+ B+"), (30, "A- B+"), (35, "A- B+"), (60, "A+ B+"), (180, "A+ B+")],
@@ -326,6 +328,93 @@ SCENARIOS: dict[str, tuple[list[Step], list[Told]]] = {
         [(0, "A+ B+"), (30, "A- B+"), (35, "A- B+"), (60, "A+ B+"), (90, "B+")],
         [(35, "began", "A"), (90, "ended", "")],
     ),
+    "lost again after it ended": (
+        [
+            (0, "A+ B+"),
+            (30, "A- B+"),
+            (35, "A- B+"),
+            (60, "A+ B+"),
+            (180, "A+ B+"),
+            (1979, "A- B+"),
+            (1984, "A- B+"),
+            (1985, "A+ B+"),
+            (2104, "A+ B+"),
+            (2105, "A+ B+"),
+        ],
+        [
+            (35, "began", "A"),
+            (180, "ended", "a"),
+            (1984, "began", "A"),
+            (2105, "ended", "a"),
+        ],
+    ),
+    "lost again soon after it ended": (
+        [
+            (0, "A+ B+"),
+            (30, "A- B+"),
+            (35, "A- B+"),
+            (60, "A+ B+"),
+            (180, "A+ B+"),
+            (210, "A- B+"),
+            (215, "A- B+"),
+            (240, "A+ B+"),
+            (840, "A+ B+"),
+            (1979, "A+ B+"),
+            (1980, "A+ B+"),
+        ],
+        [
+            (35, "began", "A"),
+            (180, "ended", "a"),
+            (215, "began", "A"),
+            (1980, "ended", "a"),
+        ],
+    ),
+    "lost half an hour after it ended": (
+        [
+            (0, "A+ B+"),
+            (30, "A- B+"),
+            (35, "A- B+"),
+            (60, "A+ B+"),
+            (180, "A+ B+"),
+            (1980, "A- B+"),
+            (1985, "A- B+"),
+            (2000, "A+ B+"),
+            (2120, "A+ B+"),
+        ],
+        [
+            (35, "began", "A"),
+            (180, "ended", "a"),
+            (1985, "began", "A"),
+            (2120, "ended", "a"),
+        ],
+    ),
+    "others are lost while an incident is held": (
+        [
+            (0, "A+ B+ C+ D+"),
+            (30, "A- B+ C+ D+"),
+            (35, "A- B+ C+ D+"),
+            (60, "A+ B+ C+ D+"),
+            (180, "A+ B+ C+ D+"),
+            (210, "A- B+ C+ D+"),
+            (215, "A- B+ C+ D+"),
+            (240, "A+ B+ C+ D+"),
+            (839, "A+ B- C+ D+"),
+            (844, "A+ B- C+ D+"),
+            (845, "A+ B+ C+ D+"),
+            (1445, "A+ B+ C- D+"),
+            (1450, "A+ B+ C- D+"),
+            (1500, "A+ B+ C+ D+"),
+            (1620, "A+ B+ C+ D+"),
+        ],
+        [
+            (35, "began", "A"),
+            (180, "ended", "a"),
+            (215, "began", "A"),
+            (844, "grew", "aB"),
+            (1450, "began", "C"),
+            (1620, "ended", "cab"),
+        ],
+    ),
     "lost again just after a former line is back": (
         [
             (0, "A+ B+ C+"),
@@ -384,6 +473,7 @@ def test_back_while_home_assistant_was_not_running() -> None:
         {"incident": None, "left": [], "registered": [], "losses": {}},
         {"incident": None, "left": {}, "registered": ["x"], "losses": {}},
         {"incident": None, "left": {}, "registered": [], "losses": {"1": ["x"]}},
+        EMPTY | {"ended": {"1": "x"}},
         {"incident": {}, "left": {}, "registered": [65], "losses": {}},
         {"incident": 1, "left": {}, "registered": [65], "losses": {}},
     ],
@@ -391,7 +481,7 @@ def test_back_while_home_assistant_was_not_running() -> None:
 def test_what_cannot_be_read(stored: dict[str, Any]) -> None:
     """The tracker begins anew, with nothing half taken over."""
     tracker = IncidentTracker.from_dict(stored)
-    assert tracker.as_dict() == IncidentTracker().as_dict()
+    assert tracker.as_dict() == EMPTY
 
 
 def down(*codes: int) -> News:
@@ -509,23 +599,57 @@ def test_lost_without_a_registration() -> None:
     assert (news.code, news.cause, news.text) == (None, None, None)
 
 
-def test_a_line_that_goes_on_and_off() -> None:
-    """One incident, in which the line is told to be unstable."""
+@given(st.lists(st.tuples(st.integers(1, 40), st.integers(1, 80)), max_size=25))
+def test_a_line_that_goes_on_and_off(phases: list[tuple[int, int]]) -> None:
+    """However it does, two incidents begin within half an hour, and each loss is in one.
+
+    phases: for how many polls it is lost, and then registered.
+    """
+    tracker, now = IncidentTracker(), START
+    signs = "+" + "".join("-" * lost + "+" * back for lost, back in phases) + "+" * 125
+    began: list[datetime] = []
+    for before, sign in zip("+" + signs, signs, strict=False):
+        now += timedelta(seconds=15)
+        told = tracker.update(lines(f"A{sign} B+"), now)
+        began += [now for news in told if news.event == "began"]
+        assert tracker.is_open or (before, sign) != ("-", "-")
+    assert not tracker.is_open
+    thirds = zip(began, began[2:], strict=False)
+    assert all(third - first >= timedelta(minutes=30) for first, third in thirds)
+
+
+def test_lost_again() -> None:
+    """It is told which lines were lost again, with all events of their incident."""
     tracker = IncidentTracker()
     told: list[News] = []
-    for second in range(0, 1800, 30):
-        sign = "-" if second % 360 in (60, 90, 120) else "+"
-        now = START + timedelta(seconds=second)
-        told += tracker.update(lines(f"A{sign} B+"), now)
-    for second in range(1800, 3600, 30):
-        now = START + timedelta(seconds=second)
-        told += tracker.update(lines("A+ B+"), now)
-    # Between the first and the second loss it was back for longer than two minutes.
-    assert [(str(news.event), news.unstable) for news in told] == [
+    for seconds, shown in (
+        (0, "A+ B+ C+"),
+        (30, "A- B+ C+"),
+        (35, "A- B+ C+"),
+        (60, "A+ B+ C+"),
+        (180, "A+ B+ C+"),
+        (210, "A- B- C+"),
+        (215, "A- B- C+"),
+        (240, "A+ B+ C+"),
+        (1980, "A+ B+ C+"),
+    ):
+        told += tracker.update(lines(shown), START + timedelta(seconds=seconds))
+        tracker = restarted(tracker)
+    assert [(str(news.event), news.again) for news in told] == [
         ("began", []),
         ("ended", []),
-        ("began", []),
+        ("began", [65]),
         ("ended", [65]),
+    ]
+
+
+def test_held_while_the_clock_is_put_back() -> None:
+    """An incident is not held until a time that was wrong."""
+    tracker = IncidentTracker()
+    follow(tracker, (0, "A+ B+"), (30, "A- B+"), (35, "A- B+"), (60, "A+ B+"))
+    follow(tracker, (180, "A+ B+"), (210, "A- B+"), (215, "A- B+"))
+    assert follow(tracker, (-86400, "A+ B+"), (-86400 + 600, "A+ B+")) == [
+        (-86400 + 600, "ended", "a")
     ]
 
 

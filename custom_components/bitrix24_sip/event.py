@@ -279,6 +279,7 @@ class PortalIncident(PortalEntity[None], EventEntity):
             "error_message": news.text,
             "cause": news.cause,
             "unstable": [self._name(reg_id) for reg_id in news.unstable],
+            "lost_again": [self._name(reg_id) for reg_id in news.again],
             "default_outgoing_line": (
                 self._name(outgoing) if outgoing in news.lines else None
             ),

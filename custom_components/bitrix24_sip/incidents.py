@@ -4,11 +4,15 @@
   one poll and the follow-up poll are told together; the incident grows by further lines.
 - It ends when all of its lines have been registered again for two minutes, or for ten
   minutes where one of them was lost more than once in half an hour.
+- A line that is lost again within half an hour after its incident ended begins another
+  one, which does not end before that half hour is over. So however a line goes on and
+  off, no more than two of its incidents begin within half an hour.
 - A line that is not known neither begins, grows nor ends an incident. One that is no
   longer monitored leaves it.
-- What is lost more than an hour after the latest growth is an incident of its own: a
-  line that is left down for good must not hide those that are lost later. That such a
-  line is back is told with the next incident that ends.
+- What is lost more than an hour after the latest growth, or while an incident only waits
+  for that half hour, is an incident of its own: lines that are left down for good, or
+  that go on and off, must not hide those that are lost later. That they are back is
+  told with the next incident that ends.
 - Lines that were not registered when the monitoring began belong to none.
 
 No Home Assistant and no clock in here.
@@ -30,6 +34,7 @@ TELL_AT_LATEST = timedelta(seconds=2 * FOLLOW_UP_AFTER)
 GROWS_FOR = timedelta(hours=1)
 CALM_FOR = timedelta(minutes=2)
 CALM_FOR_AFTER_RELAPSE = timedelta(minutes=10)
+BEGINS_AGAIN_WITHIN = timedelta(minutes=30)
 UNSTABLE_FROM = 4  # losses
 UNSTABLE_WITHIN = timedelta(minutes=30)
 
@@ -113,14 +118,16 @@ class News:
     """What is to be told.
 
     lines: all of the incident, those that are back included; new: those that were not
-    told before; unstable: those that go on and off; duration: None where it has not
-    ended, or its length is not known.
+    told before; unstable: those that go on and off; again: those whose
+    incident before had just ended; duration: None where it has not ended, or its length
+    is not known.
     """
 
     event: IncidentEvent
     lines: dict[int, LostLine]
     new: list[int] = field(default_factory=list)
     unstable: list[int] = field(default_factory=list)
+    again: list[int] = field(default_factory=list)
     duration: timedelta | None = None
 
     @property
@@ -153,14 +160,22 @@ def _common[ValueT](values: Iterable[ValueT]) -> ValueT | None:
 
 @dataclass(slots=True)
 class Incident:
-    """An incident that has not ended."""
+    """An incident that has not ended. held_until: when it may end at the earliest."""
 
     grew_at: datetime
     lines: dict[int, LostLine] = field(default_factory=dict)
     told: bool = False
     untold_since: datetime | None = None
     back_since: datetime | None = None
+    held_until: datetime | None = None
     unstable: set[int] = field(default_factory=set)
+    again: set[int] = field(default_factory=set)
+
+    def held_for(self, now: datetime) -> timedelta:
+        """Return for how long it may not end yet."""
+        left = self.held_until - now if self.held_until else timedelta()
+        # More than that is left only if the clock was put back.
+        return left if left <= BEGINS_AGAIN_WITHIN else timedelta()
 
     def as_dict(self) -> dict[str, Any]:
         """Return what is stored."""
@@ -169,7 +184,9 @@ class Incident:
             "lines": _lines_as_dict(self.lines),
             "told": self.told,
             "back_since": self.back_since and self.back_since.isoformat(),
+            "held_until": self.held_until and self.held_until.isoformat(),
             "unstable": sorted(self.unstable),
+            "again": sorted(self.again),
         }
 
     @classmethod
@@ -178,14 +195,16 @@ class Incident:
         grew_at = datetime.fromisoformat(stored["grew_at"])
         lines = _lines_from_dict(stored["lines"])
         untold = any(not line.told for line in lines.values())
-        back_since = stored["back_since"]
+        back_since, held_until = stored["back_since"], stored["held_until"]
         return cls(
             grew_at,
             lines,
             stored["told"],
             untold_since=grew_at if untold else None,
             back_since=back_since and datetime.fromisoformat(back_since),
+            held_until=held_until and datetime.fromisoformat(held_until),
             unstable=set(stored["unstable"]),
+            again=set(stored["again"]),
         )
 
 
@@ -199,6 +218,7 @@ class IncidentTracker:
         self._left: dict[int, LostLine] = {}
         self._registered: set[int] = set()  # as last known
         self._losses: dict[int, LossHistory] = {}
+        self._ended: dict[int, datetime] = {}  # when the latest incident of a line did
 
     def as_dict(self) -> dict[str, Any]:
         """Return what is stored for the time after a restart."""
@@ -209,6 +229,9 @@ class IncidentTracker:
             "losses": {
                 str(reg_id): [time.isoformat() for time in history.times]
                 for reg_id, history in self._losses.items()
+            },
+            "ended": {
+                str(reg_id): time.isoformat() for reg_id, time in self._ended.items()
             },
         }
 
@@ -223,6 +246,10 @@ class IncidentTracker:
                 int(reg_id): LossHistory(map(datetime.fromisoformat, times))
                 for reg_id, times in stored["losses"].items()
             }
+            ended = {
+                int(reg_id): datetime.fromisoformat(time)
+                for reg_id, time in stored["ended"].items()
+            }
             incident = stored["incident"]
             if incident is not None:
                 incident = Incident.from_dict(incident)
@@ -230,6 +257,7 @@ class IncidentTracker:
             return tracker
         tracker.incident, tracker._left = incident, left
         tracker._registered, tracker._losses = registered, losses
+        tracker._ended = ended
         return tracker
 
     @property
@@ -254,24 +282,25 @@ class IncidentTracker:
         if self._has_ended(incident, lines, now):
             self.incident = None
             if incident.told:
-                news.append(self._end(incident))
+                news.append(self._end(incident, now))
         return news
 
     def next_change(self, now: datetime) -> float | None:
         """Return the seconds until there is something to tell if nothing happens."""
         if (incident := self.incident) is None:
             return None
-        times = []
+        left = []
         if incident.untold_since:
-            times.append(incident.untold_since + TELL_AT_LATEST)
+            left.append(incident.untold_since + TELL_AT_LATEST - now)
         if incident.back_since:
-            times.append(incident.back_since + self._calm_for(incident, now))
-        return (min(times) - now).total_seconds() if times else None
+            calm_until = incident.back_since + self._calm_for(incident, now)
+            left.append(max(calm_until - now, incident.held_for(now)))
+        return min(left).total_seconds() if left else None
 
     def _forget_others(self, lines: Mapping[int, LineState]) -> None:
         """Forget the lines that are no longer monitored."""
         self._registered &= lines.keys()
-        kept: list[dict[int, Any]] = [self._left, self._losses]
+        kept: list[dict[int, Any]] = [self._left, self._losses, self._ended]
         if self.incident:
             kept.append(self.incident.lines)
         for of_lines in kept:
@@ -314,11 +343,19 @@ class IncidentTracker:
     def _joins(self, reg_id: int, now: datetime) -> LostLine:
         """Add a lost line to the incident, or to a new one."""
         incident = self.incident
-        if incident and incident.told and now - incident.grew_at > GROWS_FOR:
+        if (
+            incident
+            and incident.told
+            and (now - incident.grew_at > GROWS_FOR or self._is_calm(incident, now))
+        ):
             self._left |= incident.lines
             incident = None
         if incident is None:
             incident = self.incident = Incident(now)
+        ended = self._ended.get(reg_id)
+        if ended and now < ended + BEGINS_AGAIN_WITHIN:
+            incident.held_until = ended + BEGINS_AGAIN_WITHIN
+            incident.again.add(reg_id)
         incident.grew_at = now
         incident.untold_since = incident.untold_since or now
         line = incident.lines[reg_id] = LostLine(now)
@@ -347,7 +384,7 @@ class IncidentTracker:
             incident.lines[reg_id].told = True
         event = IncidentEvent.GREW if incident.told else IncidentEvent.BEGAN
         incident.told = True
-        return [News(event, incident.lines, new, sorted(incident.unstable))]
+        return [self._news(event, incident, new=new)]
 
     def _has_ended(
         self, incident: Incident, lines: Mapping[int, LineState], now: datetime
@@ -361,23 +398,35 @@ class IncidentTracker:
         if incident.back_since is None or incident.back_since > now:
             incident.back_since = now
         all_known = all(lines[reg_id].connected for reg_id in incident.lines)
-        calm_for = self._calm_for(incident, now)
-        return all_known and now - incident.back_since >= calm_for
+        held = incident.held_for(now) > timedelta()
+        return all_known and not held and self._is_calm(incident, now)
 
-    def _end(self, incident: Incident) -> News:
+    def _is_calm(self, incident: Incident, now: datetime) -> bool:
+        """Return whether all lines have been back for a while."""
+        if incident.back_since is None:
+            return False
+        return now - incident.back_since >= self._calm_for(incident, now)
+
+    def _end(self, incident: Incident, now: datetime) -> News:
         """Return the news that an incident has ended."""
         duration = None
         incident.lines |= self._take_back()
+        self._ended |= dict.fromkeys(incident.lines, now)
         if incident.lines and incident.back_since:
             began = min(line.lost_at for line in incident.lines.values())
             # The clock may have been wrong when the first line was lost.
             if began <= incident.back_since:
                 duration = incident.back_since - began
+        return self._news(IncidentEvent.ENDED, incident, duration=duration)
+
+    def _news(self, event: IncidentEvent, incident: Incident, **more: Any) -> News:
+        """Return what is to be told of an incident."""
         return News(
-            IncidentEvent.ENDED,
+            event,
             incident.lines,
             unstable=sorted(incident.unstable),
-            duration=duration,
+            again=sorted(incident.again & incident.lines.keys()),
+            **more,
         )
 
     def _is_unstable(self, reg_id: int, now: datetime) -> bool:
