@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from datetime import timedelta
+from functools import partial
 import json
 from pathlib import Path
 import socket
@@ -216,13 +217,16 @@ async def entry(portal: Portal, set_up: SetUp) -> MockConfigEntry:
 @pytest.fixture
 def wait(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> Poll:
     """Return a function that advances the time, one poll's timers at a time."""
+    return partial(pass_time, hass, freezer)
 
-    async def wait(seconds: float) -> None:
-        freezer.tick(timedelta(seconds=seconds))
-        async_fire_time_changed(hass)
-        await hass.async_block_till_done(wait_background_tasks=True)
 
-    return wait
+async def pass_time(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, seconds: float
+) -> None:
+    """Advance the time, and wait until all that is due then is done."""
+    freezer.tick(timedelta(seconds=seconds))
+    async_fire_time_changed(hass)
+    await hass.async_block_till_done(wait_background_tasks=True)
 
 
 @pytest.fixture

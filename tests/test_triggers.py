@@ -4,13 +4,15 @@ Each situation is played with one automation for each behavior, with and without
 that the change has to last.
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from functools import partial
 import json
 import sys
 from typing import Any
 from unittest.mock import patch
 
+from freezegun.api import FrozenDateTimeFactory
 import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
@@ -22,9 +24,9 @@ from custom_components.bitrix24_sip.targets import LINE, async_targeted
 from custom_components.bitrix24_sip.trigger import async_get_triggers
 from dev.portal import Portal
 from dev.portal.faults import FAULTS
-from homeassistant.config_entries import ConfigEntryState
+from homeassistant.config_entries import ConfigEntryDisabler, ConfigEntryState
 from homeassistant.const import STATE_OFF, STATE_ON, STATE_UNAVAILABLE, STATE_UNKNOWN
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import HomeAssistant
 from homeassistant.helpers import (
     area_registry as ar,
     device_registry as dr,
@@ -35,222 +37,70 @@ from homeassistant.helpers import (
 from homeassistant.helpers.condition import CONDITIONS
 from homeassistant.helpers.trigger import TRIGGERS, async_get_all_descriptions
 from homeassistant.setup import async_setup_component
+from homeassistant.util import slugify
 
 from .conftest import (
     MAIN,
     SALES,
-    SUPPORT,
     TRANSLATIONS,
     Poll,
     SetUp,
     line_device,
+    make_entry,
     state_of,
 )
-
-WAREHOUSE = 201004
-BEHAVIORS = ("each", "first", "all")
-LASTS = 90  # seconds, less than two polls
-DETAILS = ("line", "portal", "reg_id", "code", "message", "cause", "downtime")
-FIELDS = ("entity_id", *DETAILS)
-
-
-def automation(
-    name: str, trigger: str, target: dict[str, Any], **options: Any
-) -> dict[str, Any]:
-    """Return an automation that tells what it finds in `trigger`."""
-    data = {field: f"{{{{ trigger.{field} }}}}" for field in FIELDS}
-    data["from"] = "{{ trigger.from_state.state }}"
-    data["to"] = "{{ trigger.to_state.state }}"
-    return {
-        "alias": name,
-        "id": name,
-        "mode": "queued",
-        "max": 50,
-        "triggers": {
-            "trigger": f"{DOMAIN}.{trigger}",
-            "target": target,
-            "options": options,
-        },
-        "actions": {"event": "told", "event_data": {"name": name, **data}},
-    }
-
-
-@dataclass
-class Office:
-    """An office with automations. told: by the automation's name, what each was told."""
-
-    hass: HomeAssistant
-    portal: Portal
-    entry: MockConfigEntry
-    poll: Poll
-    wait: Poll
-    trigger: str = "registration_lost"
-    told: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    config: list[dict[str, Any]] = field(default_factory=list)
-
-    async def automate(self, *config: dict[str, Any]) -> None:
-        """Make automations."""
-
-        @callback
-        def hear(event: Any) -> None:
-            self.told.setdefault(event.data["name"], []).append(dict(event.data))
-
-        self.hass.bus.async_listen("told", hear)
-        self.config = list(config)
-        assert await async_setup_component(
-            self.hass, "automation", {"automation": self.config}
-        )
-        await self.hass.async_block_till_done()
-        assert len(self.hass.states.async_all("automation")) == len(config)
-
-    async def automate_each_way(self, target: dict[str, Any]) -> None:
-        """Make an automation for each behavior, with and without a time to last."""
-        await self.automate(
-            *(
-                automation(
-                    f"{behavior} {seconds}",
-                    self.trigger,
-                    target,
-                    behavior=behavior,
-                    **({"for": {"seconds": seconds}} if seconds else {}),
-                )
-                for behavior in BEHAVIORS
-                for seconds in (0, LASTS)
-            )
-        )
-
-    async def change(self, *reg_ids: int) -> None:
-        """Have lines become what the trigger is about, for long enough."""
-        self.set(self.trigger == "registration_lost", reg_ids)
-        await self.poll(3)
-
-    async def undo(self, *reg_ids: int) -> None:
-        """Have lines become what they were."""
-        self.set(self.trigger != "registration_lost", reg_ids)
-        await self.poll(3)
-
-    def set(self, lost: bool, reg_ids: tuple[int, ...]) -> None:
-        """Lose or restore lines on the portal."""
-        for reg_id in reg_ids:
-            line = self.portal.lines[reg_id]
-            line.drop(403, "Forbidden") if lost else line.recover()
-
-    async def silence(self) -> None:
-        """Have the portal give no answer until nothing is known of any line."""
-        self.portal.fault(FAULTS["nginx_502"])
-        await self.poll(6)
-
-    async def speak(self) -> None:
-        """Have the portal answer again."""
-        self.portal.clear_faults()
-        await self.poll(3)
-
-    async def reload(self) -> None:
-        """Reload the integration."""
-        assert await self.hass.config_entries.async_reload(self.entry.entry_id)
-        await self.poll(3)
-
-    async def reload_automations(self) -> None:
-        """Reload the automations, each of which has changed."""
-        self.config = [{**item, "description": "New"} for item in self.config]
-        with patch(
-            "homeassistant.config.load_yaml_config_file",
-            autospec=True,
-            return_value={"automation": self.config},
-        ):
-            await self.hass.services.async_call("automation", "reload", blocking=True)
-        await self.hass.async_block_till_done()
-
-    async def restart(self, *meanwhile: int) -> None:
-        """Have the integration and the automations begin anew, as after a restart.
-
-        meanwhile: lines that become what the trigger is about before the first poll.
-        """
-        assert await self.hass.config_entries.async_unload(self.entry.entry_id)
-        await self.reload_automations()
-        self.set(self.trigger == "registration_lost", meanwhile)
-        assert await self.hass.config_entries.async_setup(self.entry.entry_id)
-        await self.poll(3)
-
-    def entity_id(self, reg_id: int) -> str:
-        """Return the ID of a line's binary sensor."""
-        entity_id = er.async_get(self.hass).async_get_entity_id(
-            "binary_sensor", DOMAIN, f"{self.entry.entry_id}_{reg_id}_registration"
-        )
-        assert entity_id
-        return entity_id
-
-    def label(self, *reg_ids: int) -> None:
-        """Put the label on lines."""
-        devices = dr.async_get(self.hass)
-        for reg_id in reg_ids:
-            device = line_device(self.hass, self.entry, reg_id)
-            assert device
-            devices.async_update_device(device.id, labels={"watched"})
-
-    def rename(self, reg_id: int, name: str) -> None:
-        """Give a line's binary sensor another ID."""
-        er.async_get(self.hass).async_update_entity(
-            self.entity_id(reg_id), new_entity_id=f"binary_sensor.{name}"
-        )
-
-    def lines_told(self) -> dict[str, list[int]]:
-        """Return of which lines each automation was told."""
-        return {
-            name: [told["reg_id"] for told in self.told.get(name, [])]
-            for behavior in BEHAVIORS
-            for name in (f"{behavior} 0", f"{behavior} {LASTS}")
-        }
+from .office import BEHAVIORS, LASTS, WAREHOUSE, Office, Portals, automation
 
 
 @pytest.fixture
-def office(
-    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, poll: Poll, wait: Poll
-) -> Office:
-    """Provide an office with two labelled lines and a third one."""
+async def office(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    freezer: FrozenDateTimeFactory,
+) -> AsyncGenerator[Office]:
+    """Provide an office with a portal of three lines."""
     lr.async_get(hass).async_create("Watched")
-    office = Office(hass, portal, entry, poll, wait)
-    office.label(MAIN, SALES)
-    return office
-
-
-type Play = Callable[[Office], Awaitable[None]]
+    async with AsyncExitStack() as stack:
+        office = Office(hass, portal, entry, freezer, stack)
+        yield office
+        await office.for_each_entry(office.hass.config_entries.async_unload)
 
 
 async def one_after_the_other(office: Office) -> None:
-    """Change two lines, and one that is not labelled."""
-    await office.change(MAIN)
-    await office.change(SUPPORT)
-    await office.change(SALES)
+    """Change two of them, and one that is not labelled."""
+    await office.change("A")
+    await office.change("C")
+    await office.change("B")
 
 
 async def at_once(office: Office) -> None:
     """Change both in one poll."""
-    await office.change(MAIN, SALES)
+    await office.change("A", "B")
 
 
 async def twice(office: Office) -> None:
-    """Change a line, back, and again."""
-    await office.change(MAIN)
-    await office.undo(MAIN)
-    await office.change(MAIN)
+    """Change one, back, and again."""
+    await office.change("A")
+    await office.undo("A")
+    await office.change("A")
 
 
 async def silent_meanwhile(office: Office) -> None:
     """Change a line while the portal is silent, and another one after that."""
     await office.silence()
-    assert state_of(office.hass, office.entity_id(MAIN)) == STATE_UNAVAILABLE
-    await office.change(MAIN)
+    assert state_of(office.hass, office.watched.entity_id("A")) == STATE_UNAVAILABLE
+    await office.change("A")
     await office.speak()
-    await office.change(SALES)
+    await office.change("B")
 
 
 async def silent_after(office: Office) -> None:
     """Silence the portal after a line changed; then nothing else has changed."""
-    await office.change(MAIN)
+    await office.change("A")
     await office.silence()
     await office.speak()
-    await office.change(SALES)
+    await office.change("B")
 
 
 async def unknown_meanwhile(office: Office) -> None:
@@ -258,8 +108,8 @@ async def unknown_meanwhile(office: Office) -> None:
     await office.silence()
     office.portal.lines[MAIN].set("in_progress")
     office.portal.clear_faults()
-    await office.poll()
-    assert state_of(office.hass, office.entity_id(MAIN)) == STATE_UNKNOWN
+    await office.poll(1)
+    assert state_of(office.hass, office.watched.entity_id("A")) == STATE_UNKNOWN
     if office.trigger == "registration_restored":
         office.portal.lines[MAIN].recover()
     await office.poll(5)
@@ -270,75 +120,105 @@ async def bridged(office: Office) -> None:
     line = office.portal.lines[MAIN]
     status = line.status
     line.set("in_progress")
-    await office.poll()
+    await office.poll(1)
     line.set(status)
-    await office.poll(3)
+    await office.poll()
 
 
 async def reloads(office: Office) -> None:
-    """Reload the integration before and after a line changes."""
+    """Reload the integration before and after a change."""
     await office.reload()
-    await office.change(MAIN)
+    await office.change("A")
     await office.reload()
-    await office.change(SALES)
+    await office.change("B")
 
 
-async def changes_while_reloading(office: Office) -> None:
-    """Change a line between an unload and the set-up."""
-    assert await office.hass.config_entries.async_unload(office.entry.entry_id)
-    office.set(office.trigger == "registration_lost", (MAIN,))
-    assert await office.hass.config_entries.async_setup(office.entry.entry_id)
-    await office.poll(3)
-    await office.change(SALES)
+async def unloaded_meanwhile(office: Office) -> None:
+    """Change one between an unload and the set-up."""
+    entries = office.hass.config_entries
+    await office.for_each_entry(entries.async_unload, "A")
+    await office.for_each_entry(entries.async_setup)
+    await office.poll()
+    await office.change("B")
+
+
+async def disabled_entries(office: Office) -> None:
+    """Change one while the entries are disabled: what it was before is forgotten."""
+    disable = office.hass.config_entries.async_set_disabled_by
+    await office.for_each_entry(
+        partial(disable, disabled_by=ConfigEntryDisabler.USER), "A"
+    )
+    await office.for_each_entry(partial(disable, disabled_by=None))
+    await office.poll()
+    await office.change("B")
+
+
+async def disabled_entity(office: Office) -> None:
+    """Change one while its entity is disabled: what it was before is forgotten."""
+    office.disable("A", er.RegistryEntryDisabler.USER)
+    await office.change("A")
+    office.disable("A", None)
+    await office.reload()
+    await office.change("B")
 
 
 async def automations_reload(office: Office) -> None:
-    """Reload the automations before and after a line changes."""
+    """Reload the automations before and after a change."""
     await office.reload_automations()
-    await office.change(MAIN)
+    await office.change("A")
     await office.reload_automations()
-    await office.poll(3)
-    await office.change(SALES)
+    await office.poll()
+    await office.change("B")
 
 
 async def restarts(office: Office) -> None:
-    """Restart after a line changed, and change another one."""
-    await office.change(MAIN)
+    """Restart before and after a change, and change another one."""
     await office.restart()
-    await office.change(SALES)
+    await office.change("A")
+    await office.restart()
+    await office.change("B")
 
 
 async def changes_while_restarting(office: Office) -> None:
-    """Change a line during a restart: nobody knows what it was before."""
-    await office.restart(MAIN)
-    await office.change(SALES)
+    """Change one during a restart: nobody knows what it was before."""
+    await office.restart("A")
+    await office.change("B")
 
 
 async def label_later(office: Office) -> None:
-    """Label a line that is what the trigger is about already, then change it."""
-    await office.change(SUPPORT)
-    office.label(SUPPORT)
-    await office.poll(3)
-    await office.undo(SUPPORT)
-    await office.change(SUPPORT)
+    """Label one that is what the trigger is about already, then change it."""
+    await office.change("C")
+    office.label("C")
+    await office.poll()
+    await office.undo("C")
+    await office.change("C")
 
 
 async def line_added_later(office: Office) -> None:
     """Add a line that is what the trigger is about already, then change it."""
-    lost = office.trigger == "registration_lost"
-    office.portal.add_line(WAREHOUSE, "Warehouse")
-    office.set(lost, (WAREHOUSE,))
-    await office.wait(600)
-    office.label(WAREHOUSE)
-    assert (state_of(office.hass, office.entity_id(WAREHOUSE)) == STATE_OFF) is lost
-    await office.poll(3)
-    await office.undo(WAREHOUSE)
-    await office.change(WAREHOUSE)
+    await office.watched.add("D", lost=office.fires_if_lost)
+    office.label("D")
+    state = state_of(office.hass, office.watched.entity_id("D"))
+    assert (state == STATE_OFF) is office.fires_if_lost
+    await office.poll()
+    await office.undo("D")
+    await office.change("D")
+
+
+async def portal_added_later(office: Office) -> None:
+    """Add a portal, which has a device once it has answered, then change it."""
+    await office.watched.add("D", lost=office.fires_if_lost)
+    await office.poll()
+    if office.fires_if_lost:
+        await office.undo("D")
+    office.label("D")
+    await office.undo("D")
+    await office.change("D")
 
 
 async def removed_and_added(office: Office) -> None:
     """Remove a line that changed from the portal, and add it again as it was."""
-    await office.change(MAIN)
+    await office.change("A")
     line = office.portal.lines[MAIN]
     office.portal.remove_line(MAIN)
     for _ in range(5):
@@ -346,99 +226,127 @@ async def removed_and_added(office: Office) -> None:
     assert line_device(office.hass, office.entry, MAIN) is None
     office.portal.lines[MAIN] = line
     await office.wait(600)
-    office.label(MAIN)
-    await office.poll(3)
-    await office.undo(MAIN)
-    await office.change(MAIN)
+    office.label("A")
+    await office.poll()
+    await office.undo("A")
+    await office.change("A")
 
 
 async def renamed_before(office: Office) -> None:
     """Give an entity another ID, then change it."""
-    office.rename(MAIN, "front_desk")
+    office.rename("A", "front_desk")
     await office.poll(2)
-    await office.change(MAIN)
+    await office.change("A")
     for told in office.told.values():
         assert [item["entity_id"] for item in told] == ["binary_sensor.front_desk"]
 
 
 async def renamed_after(office: Office) -> None:
     """Give an entity another ID while its change has to last."""
-    office.set(office.trigger == "registration_lost", (MAIN,))
-    await office.poll()
-    office.rename(MAIN, "front_desk")
+    office.set("A")
+    await office.poll(1)
+    office.rename("A", "front_desk")
     await office.poll(2)
-    await office.change(SALES)
+    await office.change("B")
 
 
-@pytest.mark.parametrize("trigger", ["registration_lost", "registration_restored"])
+type Play = Callable[[Office], Awaitable[None]]
+
+# What is told with the behaviors each (which a trigger of a portal has only), first, all.
+SITUATIONS: dict[Play, tuple[str, str, str]] = {
+    one_after_the_other: ("AB", "A", "B"),
+    at_once: ("AB", "A", "B"),
+    twice: ("AA", "AA", ""),
+    reloads: ("AB", "A", "B"),
+    unloaded_meanwhile: ("AB", "A", "B"),
+    disabled_entries: ("B", "", "B"),
+    disabled_entity: ("B", "", "B"),
+    automations_reload: ("AB", "A", "B"),
+    restarts: ("AB", "A", "B"),
+    changes_while_restarting: ("B", "", "B"),
+    label_later: ("C", "C", ""),
+    renamed_before: ("A", "A", ""),
+    renamed_after: ("AB", "A", "B"),
+}
+OF_LINES: dict[Play, tuple[str, str, str]] = SITUATIONS | {
+    silent_meanwhile: ("AB", "A", "B"),
+    silent_after: ("AB", "A", "B"),
+    unknown_meanwhile: ("A", "A", ""),
+    bridged: ("", "", ""),
+    line_added_later: ("D", "D", ""),
+    removed_and_added: ("AA", "AA", ""),
+}
+OF_PORTALS: dict[Play, tuple[str, str, str]] = SITUATIONS | {
+    portal_added_later: ("D", "", "")
+}
+# A portal that does not answer when it is set up has no state, and its first one is no
+# change.
+UNREACHABLE = OF_PORTALS | {unloaded_meanwhile: ("B", "", "")}
+REACHABLE = OF_PORTALS | {
+    disabled_entries: ("", "", ""),
+    restarts: ("", "", ""),
+    changes_while_restarting: ("", "", ""),
+}
+MATRIX = {
+    "registration_lost": OF_LINES,
+    "registration_restored": OF_LINES,
+    "portal_unreachable": UNREACHABLE,
+    "portal_reachable": REACHABLE,
+}
+
+
 @pytest.mark.parametrize(
-    ("play", "each", "first", "all_"),
-    [
-        (one_after_the_other, [MAIN, SALES], [MAIN], [SALES]),
-        (at_once, [MAIN, SALES], [MAIN], [SALES]),
-        (twice, [MAIN, MAIN], [MAIN, MAIN], []),
-        (silent_meanwhile, [MAIN, SALES], [MAIN], [SALES]),
-        (silent_after, [MAIN, SALES], [MAIN], [SALES]),
-        (unknown_meanwhile, [MAIN], [MAIN], []),
-        (bridged, [], [], []),
-        (reloads, [MAIN, SALES], [MAIN], [SALES]),
-        (changes_while_reloading, [MAIN, SALES], [MAIN], [SALES]),
-        (automations_reload, [MAIN, SALES], [MAIN], [SALES]),
-        (restarts, [MAIN, SALES], [MAIN], [SALES]),
-        (changes_while_restarting, [SALES], [], [SALES]),
-        (label_later, [SUPPORT], [SUPPORT], []),
-        (line_added_later, [WAREHOUSE], [WAREHOUSE], []),
-        (removed_and_added, [MAIN, MAIN], [MAIN, MAIN], []),
-        (renamed_before, [MAIN], [MAIN], []),
-        (renamed_after, [MAIN, SALES], [MAIN], [SALES]),
-    ],
-    ids=lambda value: value.__name__ if callable(value) else "",
+    ("trigger", "play"),
+    [(trigger, play) for trigger, plays in MATRIX.items() for play in plays],
+    ids=lambda value: value.__name__ if callable(value) else value,
 )
-async def test_situations(
-    office: Office,
-    trigger: str,
-    play: Play,
-    each: list[int],
-    first: list[int],
-    all_: list[int],
-) -> None:
+async def test_situations(office: Office, trigger: str, play: Play) -> None:
     """Each settled change is told once, with and without a time to last."""
-    office.trigger = trigger
-    await office.undo(MAIN, SALES, SUPPORT)
+    await office.watch(trigger)
     await office.automate_each_way({"label_id": "watched"})
-    await office.poll(3)
+    await office.poll()
     await play(office)
-    expected = dict(zip(BEHAVIORS, (each, first, all_), strict=True))
-    for name, lines in office.lines_told().items():
-        assert lines == expected[name.split()[0]], name
+    expected = dict(zip(BEHAVIORS, MATRIX[trigger][play], strict=True))
+    names = [item["alias"] for item in office.config]
+    assert {name: office.names_told(name) for name in names} == {
+        name: expected[name.split()[0]] for name in names
+    }
 
 
+@pytest.mark.parametrize("trigger", MATRIX)
 async def test_fresh_start(
-    hass: HomeAssistant, portal: Portal, set_up: SetUp, poll: Poll, wait: Poll
+    hass: HomeAssistant,
+    portal: Portal,
+    freezer: FrozenDateTimeFactory,
+    trigger: str,
 ) -> None:
     """An automation that is there before the integration is told what changes later."""
-    entity_ids = ["binary_sensor.main_line_registration"]
-    office = Office(hass, portal, MockConfigEntry(), poll, wait)
-    await office.automate_each_way({"entity_id": entity_ids})
-    portal.lines[MAIN].drop()
-    office.entry = await set_up(portal)
-    await poll(3)
+    office = Office(
+        hass, portal, make_entry(portal), freezer, AsyncExitStack(), trigger
+    )
+    entity_id = "binary_sensor.main_line_registration"
+    if trigger.startswith("portal"):
+        office.watched = Portals(office)
+        entity_id = f"binary_sensor.{slugify(portal.host)}_portal"
+    await office.automate_each_way({"entity_id": entity_id})
+    office.set("A")
+    office.entry.add_to_hass(hass)
+    await hass.config_entries.async_setup(office.entry.entry_id)
+    await office.poll()
+    await office.undo("A")
     assert office.told == {}
-    await office.undo(MAIN)
-    assert office.told == {}
-    await office.change(MAIN)
-    assert all(lines == [MAIN] for lines in office.lines_told().values())
+    await office.change("A")
+    assert [len(told) for told in office.told.values()] == [1] * len(office.config)
+    assert office.watched.entity_id("A") == entity_id
 
 
 async def test_details(
     hass: HomeAssistant, office: Office, portal: Portal, poll: Poll, wait: Poll
 ) -> None:
     """An automation finds line, portal and reason, and how long the line was down."""
-    device = line_device(hass, office.entry, MAIN)
-    assert device
-    devices = dr.async_get(hass)
-    devices.async_update_device(device.id, name_by_user="Front desk")
-    entity_id = office.entity_id(MAIN)
+    device = office.watched.device("A")
+    dr.async_get(hass).async_update_device(device.id, name_by_user="Front desk")
+    entity_id = office.watched.entity_id("A")
     target = {"entity_id": entity_id}
     await office.automate(
         automation("lost", "registration_lost", target),
@@ -481,7 +389,9 @@ async def test_downtime_over_a_restart(
     portal.lines[SALES].drop()
     await poll()
     office.trigger = "registration_restored"
-    target = {"entity_id": [office.entity_id(MAIN), office.entity_id(SALES)]}
+    target = {
+        "entity_id": [office.watched.entity_id("A"), office.watched.entity_id("B")]
+    }
     await office.automate(
         automation("restored", office.trigger, target),
         automation("later", office.trigger, target, **{"for": {"seconds": LASTS}}),
@@ -494,47 +404,52 @@ async def test_downtime_over_a_restart(
     )
     await office.restart()
     assert office.told == {}
-    await office.change(MAIN, SALES)
+    await office.change("A", "B")
     (told, later) = (
         {item["reg_id"]: item["downtime"] for item in office.told[name]}
         for name in ("restored", "later")
     )
-    registration = hass.states.get(office.entity_id(MAIN))
+    registration = office.hass.states.get(office.watched.entity_id("A"))
     assert registration
     seconds = (registration.last_changed - lost_at).total_seconds()
     assert told == later == {MAIN: round(seconds), SALES: None}
     # The next one is the trigger's own again.
-    await office.undo(MAIN)
-    await office.change(MAIN)
-    assert office.told["restored"][-1]["downtime"] == 3 * 61
+    await office.undo("A")
+    await office.change("A")
+    assert office.told["restored"][-1]["downtime"] == 4 * 61
 
 
+@pytest.mark.parametrize(
+    ("trigger", "told"),
+    [("registration_lost", {"each 0", "first 0"}), ("portal_unreachable", set())],
+)
 async def test_an_automation_that_is_turned_off(
-    hass: HomeAssistant, office: Office, poll: Poll
+    hass: HomeAssistant, office: Office, trigger: str, told: set[str]
 ) -> None:
     """It is not told of a change that had to last, even if it is turned on again."""
+    await office.watch(trigger)
     await office.automate_each_way({"label_id": "watched"})
-    office.set(True, (MAIN,))
-    await poll()
+    office.set("A")
+    await office.poll(1)
     for action in ("turn_off", "turn_on"):
         await hass.services.async_call(
             "automation", action, {"entity_id": "all"}, blocking=True
         )
-        await poll(3)
-    assert office.told.keys() == {"each 0", "first 0"}
+    await office.poll()
+    assert office.told.keys() == told
 
 
 async def test_an_error_in_the_details_keeps_no_alarm_back(
     hass: HomeAssistant, office: Office, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is logged, and the automation runs without the details."""
-    target = {"entity_id": office.entity_id(MAIN)}
+    target = {"entity_id": office.watched.entity_id("A")}
     await office.automate(automation("lost", "registration_lost", target))
     with patch(
         "custom_components.bitrix24_sip.settled_trigger.reg_id_of",
         side_effect=RuntimeError,
     ):
-        await office.change(MAIN)
+        await office.change("A")
     ((told,),) = office.told.values()
     assert told["to"] == "off"
     assert told["line"] is None
@@ -562,34 +477,23 @@ async def test_targets(
     areas, floors = ar.async_get(hass), fr.async_get(hass)
     floor = floors.async_create("Ground floor")
     area = areas.async_create("Office", floor_id=floor.floor_id)
-    for reg_id in (MAIN, SALES):
-        device = line_device(hass, office.entry, reg_id)
-        assert device
+    main, of_portal = office.watched.device("A"), Portals(office).device("A")
+    # The portal's own device is in the area, too, and has no line of its own.
+    for device in (main, office.watched.device("B"), of_portal):
         devices.async_update_device(device.id, area_id=area.id)
     other = entities.async_get_or_create(
         *("binary_sensor", "ping", "1"), original_device_class="connectivity"
     )
     entities.async_update_entity(other.entity_id, area_id=area.id)
-    entities.async_update_entity(office.entity_id(MAIN), labels={"main"})
-    main = line_device(hass, office.entry, MAIN)
-    of_portal = devices.async_get_device_by_identifier(
-        (DOMAIN, office.entry.entry_id), office.entry.entry_id
-    )
-    portal_sensor = entities.async_get_entity_id(
-        "binary_sensor", DOMAIN, f"{office.entry.entry_id}_portal"
-    )
-    assert main
-    assert of_portal
-    # The portal's own device is in the area, too, and has no line of its own.
-    devices.async_update_device(of_portal.id, area_id=area.id)
+    entities.async_update_entity(office.watched.entity_id("A"), labels={"main"})
     targets: dict[str, dict[str, Any]] = {
         "line": {"device_id": main.id},
-        "entity": {"entity_id": office.entity_id(MAIN)},
+        "entity": {"entity_id": office.watched.entity_id("A")},
         "label of an entity": {"label_id": "main"},
         "area": {"area_id": area.id},
         "floor": {"floor_id": floor.floor_id},
         "portal": {"device_id": of_portal.id},
-        "sensor": {"entity_id": portal_sensor},
+        "sensor": {"entity_id": Portals(office).entity_id("A")},
         "other": {
             "device_id": "gone",
             "entity_id": [
@@ -601,50 +505,29 @@ async def test_targets(
     }
     await office.automate(automation("lost", "registration_lost", targets[target]))
     entities.async_update_entity(
-        office.entity_id(SUPPORT), disabled_by=er.RegistryEntryDisabler.USER
+        office.watched.entity_id("C"), disabled_by=er.RegistryEntryDisabler.USER
     )
     portal.add_line(WAREHOUSE, "Warehouse")
     await office.wait(600)
-    assert hass.states.get(office.entity_id(WAREHOUSE))
+    assert hass.states.get(office.watched.entity_id("D"))
     hass.states.async_set(other.entity_id, STATE_ON)
     await hass.async_block_till_done()
     hass.states.async_set(other.entity_id, STATE_OFF)
-    await office.change(MAIN, SALES, SUPPORT, WAREHOUSE)
+    await office.change("A", "B", "C", "D")
     assert [told["reg_id"] for told in office.told.get("lost", [])] == lines
 
 
 async def test_an_exclusion(hass: HomeAssistant, office: Office) -> None:
     """A target of Home Assistant 2026.11 can exclude lines, also of a portal's device."""
-    device = dr.async_get(hass).async_get_device_by_identifier(
-        (DOMAIN, office.entry.entry_id), office.entry.entry_id
-    )
-    assert device
+    office.label("A", "B")
+    device = Portals(office).device("A")
     target = {"device_id": [device.id], "exclude": {"label_id": ["watched"]}}
-    assert async_targeted(hass, target, set(), LINE) == {office.entity_id(SUPPORT)}
-
-
-async def test_a_line_that_is_enabled_again(
-    hass: HomeAssistant, office: Office, disable_line: Any
-) -> None:
-    """What happened while nobody wanted to know of it is not told."""
-    await office.automate_each_way({"label_id": "watched"})
-    entity_id = office.entity_id(MAIN)
-    entities = er.async_get(hass)
-    entities.async_update_entity(entity_id, disabled_by=er.RegistryEntryDisabler.USER)
-    await office.change(MAIN)
-    entities.async_update_entity(entity_id, disabled_by=None)
-    await office.reload()
-    assert state_of(hass, entity_id) == STATE_OFF
-    assert office.told == {}
+    assert async_targeted(hass, target, set(), LINE) == {office.watched.entity_id("C")}
 
 
 async def automate_portal(office: Office, **options: Any) -> None:
     """Make an automation for each trigger of a portal."""
-    device = dr.async_get(office.hass).async_get_device_by_identifier(
-        (DOMAIN, office.entry.entry_id), office.entry.entry_id
-    )
-    assert device
-    target = {"device_id": device.id}
+    target = {"device_id": Portals(office).device("A").id}
     await office.automate(
         *(
             automation(f"portal_{name}", f"portal_{name}", target, **options)
@@ -712,24 +595,6 @@ async def test_a_portal_with_a_permanent_error(
     assert portal.code not in str(told)
 
 
-async def test_a_portal_at_a_start(office: Office, portal: Portal, poll: Poll) -> None:
-    """Neither a reload nor a restart is told, whatever the portal does meanwhile."""
-    await automate_portal(office)
-    await office.reload()
-    await office.restart()
-    portal.fault(FAULTS["nginx_502"])
-    await poll(4)
-    assert len(office.told["portal_unreachable"]) == 1
-    await office.reload_automations()
-    await poll(4)
-    assert len(office.told["portal_unreachable"]) == 1
-    assert await office.hass.config_entries.async_unload(office.entry.entry_id)
-    portal.clear_faults()
-    assert await office.hass.config_entries.async_setup(office.entry.entry_id)
-    await poll(3)
-    assert len(office.told["portal_reachable"]) == 1
-
-
 @pytest.mark.parametrize(
     ("trigger", "config"),
     [
@@ -743,7 +608,7 @@ async def test_what_is_refused(
     hass: HomeAssistant, office: Office, trigger: str, config: dict[str, Any]
 ) -> None:
     """A configuration that is wrong never triggers, and is told to the user."""
-    wrong = automation("wrong", trigger, {"entity_id": office.entity_id(MAIN)})
+    wrong = automation("wrong", trigger, {"entity_id": office.watched.entity_id("A")})
     wrong["triggers"] |= config
     await async_setup_component(hass, "automation", {"automation": wrong})
     await hass.async_block_till_done()
