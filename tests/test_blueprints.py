@@ -79,8 +79,13 @@ async def settle(hass: HomeAssistant) -> None:
 
 
 @pytest.fixture
-async def start(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> Any:
-    """Return a function that creates an automation from a blueprint."""
+async def start(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory, portal: Portal, set_up: SetUp
+) -> Any:
+    """Return a function that creates an automation from a blueprint.
+
+    It sets the portal up, unless the test has done so.
+    """
     freezer.move_to("2026-11-23T12:00:20+00:00")
     await hass.config.async_set_time_zone("UTC")
 
@@ -88,6 +93,8 @@ async def start(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> Any:
     target = Path(hass.config.path(f"blueprints/automation/bitrix24_sip_{uuid4().hex}"))
 
     async def start(name: str, **inputs: Any) -> None:
+        if not hass.config_entries.async_entries(DOMAIN):
+            await set_up(portal)
         await hass.async_add_executor_job(
             lambda: shutil.copytree(FOLDER, target, dirs_exist_ok=True)
         )
@@ -118,15 +125,9 @@ def titles(notified: list[ServiceCall]) -> list[str]:
 
 
 async def test_down_and_back(
-    hass: HomeAssistant,
-    portal: Portal,
-    start: Any,
-    set_up: SetUp,
-    notified: list[ServiceCall],
-    minutes: Pass,
+    portal: Portal, start: Any, notified: list[ServiceCall], minutes: Pass
 ) -> None:
     """Told once when it is down for long enough, and once when it is back."""
-    await set_up(portal)
     await start("line_down", minutes=3)
     await minutes(5)
     assert notified == []
@@ -149,15 +150,9 @@ async def test_down_and_back(
 
 
 async def test_several_lines(
-    hass: HomeAssistant,
-    portal: Portal,
-    start: Any,
-    set_up: SetUp,
-    notified: list[ServiceCall],
-    minutes: Pass,
+    portal: Portal, start: Any, notified: list[ServiceCall], minutes: Pass
 ) -> None:
     """However many lines an outage takes, it is one message when it begins and ends."""
-    await set_up(portal)
     await start("line_down", minutes=2)
     portal.add_line(201010, "Warehouse")
     await minutes(11)
@@ -183,15 +178,9 @@ async def test_several_lines(
 
 
 async def test_several_reasons(
-    hass: HomeAssistant,
-    portal: Portal,
-    start: Any,
-    set_up: SetUp,
-    notified: list[ServiceCall],
-    minutes: Pass,
+    portal: Portal, start: Any, notified: list[ServiceCall], minutes: Pass
 ) -> None:
     """Lines that are down for different reasons are told without one."""
-    await set_up(portal)
     await start("line_down", minutes=2)
     portal.lines[MAIN].drop(403, "Forbidden")
     portal.lines[SALES].drop(503, "Service Unavailable")
@@ -245,15 +234,9 @@ async def test_the_default_outgoing_line(
 
 
 async def test_short_drops_and_unknown_lines_are_not_told(
-    hass: HomeAssistant,
-    portal: Portal,
-    start: Any,
-    set_up: SetUp,
-    notified: list[ServiceCall],
-    minutes: Pass,
+    portal: Portal, start: Any, notified: list[ServiceCall], minutes: Pass
 ) -> None:
     """Nobody is woken by a short drop, by a portal that is silent, or a silent line."""
-    await set_up(portal)
     await start("line_down", minutes=5)
     portal.lines[MAIN].drop()
     await minutes(2)
@@ -267,17 +250,60 @@ async def test_short_drops_and_unknown_lines_are_not_told(
     assert notified == []
 
 
-async def test_down_since_before_the_start(
-    hass: HomeAssistant,
+@pytest.mark.parametrize(
+    ("registered_for", "told"),
+    [
+        pytest.param(1, ["Main line is down", "Main line is back"], id="lost again"),
+        pytest.param(20, [], id="lost again long after that"),
+    ],
+)
+async def test_a_short_drop_and_another_one(
     portal: Portal,
     start: Any,
-    set_up: SetUp,
     notified: list[ServiceCall],
     minutes: Pass,
+    registered_for: int,
+    told: list[str],
+) -> None:
+    """A line that is back in time is told at once if it is lost again at once."""
+    await start("line_down", minutes=2)
+    portal.lines[MAIN].drop()
+    await minutes(1)
+    portal.lines[MAIN].recover()
+    await minutes(registered_for)
+    assert notified == []
+    portal.lines[MAIN].drop()
+    await minutes(1)
+    assert titles(notified) == told[:1]
+    portal.lines[MAIN].recover()
+    await minutes(20)
+    assert titles(notified) == told
+
+
+async def test_reminders_of_a_line_that_goes_on_and_off(
+    portal: Portal, start: Any, notified: list[ServiceCall], minutes: Pass
+) -> None:
+    """There is none while it is registered, and the next one comes if it is not."""
+    await start("line_down", minutes=2, remind_every=5)
+    portal.lines[MAIN].drop()
+    await minutes(4)
+    portal.lines[MAIN].recover()
+    await minutes(1)
+    portal.lines[MAIN].drop()
+    await minutes(1)
+    portal.lines[MAIN].recover()
+    await minutes(8)
+    assert titles(notified) == ["Main line is down"]
+    portal.lines[MAIN].drop()
+    await minutes(6)
+    assert titles(notified) == ["Main line is down", "Main line is still down"]
+
+
+async def test_down_since_before_the_start(
+    portal: Portal, start: Any, notified: list[ServiceCall], minutes: Pass
 ) -> None:
     """A line that was already down when the portal was added is not told."""
     portal.lines[MAIN].drop(503, "Service Unavailable")
-    await set_up(portal)
     await start("line_down", minutes=1)
     await minutes(4)
     assert notified == []
@@ -329,15 +355,9 @@ async def test_chosen_lines_only(
 
 
 async def test_quiet_hours(
-    hass: HomeAssistant,
-    portal: Portal,
-    start: Any,
-    set_up: SetUp,
-    notified: list[ServiceCall],
-    minutes: Pass,
+    portal: Portal, start: Any, notified: list[ServiceCall], minutes: Pass
 ) -> None:
     """What is still down when the quiet hours end is told then."""
-    await set_up(portal)
     await start(
         "line_down",
         minutes=1,
@@ -353,15 +373,9 @@ async def test_quiet_hours(
 
 
 async def test_quiet_hours_that_are_over_before_it_is_told(
-    hass: HomeAssistant,
-    portal: Portal,
-    start: Any,
-    set_up: SetUp,
-    notified: list[ServiceCall],
-    minutes: Pass,
+    portal: Portal, start: Any, notified: list[ServiceCall], minutes: Pass
 ) -> None:
     """What is back before the quiet hours end is not told at all."""
-    await set_up(portal)
     await start("line_down", minutes=1, quiet_from="11:00:00", quiet_to="12:20:00")
     portal.lines[SALES].drop()
     await minutes(5)
@@ -375,10 +389,8 @@ async def test_quiet_hours_that_are_over_before_it_is_told(
     [("22:00:00", "06:00:00", True), ("22:00:00", "12:30:00", False)],
 )
 async def test_quiet_hours_over_midnight(
-    hass: HomeAssistant,
     portal: Portal,
     start: Any,
-    set_up: SetUp,
     notified: list[ServiceCall],
     minutes: Pass,
     quiet_from: str,
@@ -387,7 +399,6 @@ async def test_quiet_hours_over_midnight(
     is_told: bool,
 ) -> None:
     """Quiet hours may span midnight."""
-    await set_up(portal)
     await start("line_down", minutes=1, quiet_from=quiet_from, quiet_to=quiet_to)
     portal.lines[MAIN].drop()
     await minutes(5)
@@ -418,12 +429,10 @@ async def test_reminders_until_acknowledged(
     hass: HomeAssistant,
     portal: Portal,
     start: Any,
-    set_up: SetUp,
     notified: list[ServiceCall],
     minutes: Pass,
 ) -> None:
     """Reminders come until somebody presses a button; the end is told in any case."""
-    await set_up(portal)
     await start("line_down", minutes=2, remind_every=10, notify=[WITH_BUTTONS])
     portal.lines[MAIN].drop()
     await minutes(24)
@@ -445,13 +454,11 @@ async def test_mute(
     hass: HomeAssistant,
     portal: Portal,
     start: Any,
-    set_up: SetUp,
     notified: list[ServiceCall],
     minutes: Pass,
     freezer: FrozenDateTimeFactory,
 ) -> None:
     """For eight hours nothing is told; what is still down then is told anew."""
-    await set_up(portal)
     await start("line_down", minutes=2, remind_every=10, notify=[WITH_BUTTONS])
     portal.lines[MAIN].drop()
     await minutes(4)
@@ -470,13 +477,11 @@ async def test_second_addressee(
     hass: HomeAssistant,
     portal: Portal,
     start: Any,
-    set_up: SetUp,
     notified: list[ServiceCall],
     minutes: Pass,
 ) -> None:
     """Somebody else is told once if the line stays down, and nobody takes notice."""
     boss = async_mock_service(hass, "notify", "boss")
-    await set_up(portal)
     await start(
         "line_down",
         minutes=2,
@@ -499,7 +504,6 @@ async def test_second_addressee(
 
 
 async def test_a_notification_that_fails(
-    hass: HomeAssistant,
     portal: Portal,
     start: Any,
     set_up: SetUp,
@@ -527,7 +531,6 @@ async def test_restart(
     hass: HomeAssistant,
     portal: Portal,
     start: Any,
-    set_up: SetUp,
     notified: list[ServiceCall],
     minutes: Pass,
     stopped_after: int,
@@ -538,7 +541,6 @@ async def test_restart(
     As with a restart of Home Assistant, what waits is gone, and what is remembered is
     when the automation ran.
     """
-    await set_up(portal)
     await start("line_down", minutes=2, remind_every=10)
     portal.lines[MAIN].drop()
     await minutes(stopped_after)
@@ -588,12 +590,10 @@ async def test_back_during_a_restart(
     hass: HomeAssistant,
     portal: Portal,
     start: Any,
-    set_up: SetUp,
     notified: list[ServiceCall],
     minutes: Pass,
 ) -> None:
     """What ended while the automation did not run is told, once."""
-    await set_up(portal)
     await start("line_down", minutes=2)
     portal.lines[MAIN].drop()
     await minutes(4)
@@ -648,10 +648,8 @@ async def test_reload_of_the_portal(
     ],
 )
 async def test_a_line_that_goes_on_and_off(
-    hass: HomeAssistant,
     portal: Portal,
     start: Any,
-    set_up: SetUp,
     notified: list[ServiceCall],
     minutes: Pass,
     recoveries: list[float],
@@ -661,11 +659,10 @@ async def test_a_line_that_goes_on_and_off(
 
     That it is unstable is told once.
     """
-    await set_up(portal)
     await start("line_down", minutes=1)
     for registered_for in [*recoveries, 45]:
         portal.lines[MAIN].drop()
-        await minutes(1)
+        await minutes(1.5)
         portal.lines[MAIN].recover()
         await minutes(registered_for)
     again = ["Main line is down again", "Main line is back"] * (pairs - 1)
@@ -680,17 +677,11 @@ async def test_a_line_that_goes_on_and_off(
 
 
 async def test_an_hour_of_an_outage(
-    hass: HomeAssistant,
-    portal: Portal,
-    start: Any,
-    set_up: SetUp,
-    notified: list[ServiceCall],
-    minutes: Pass,
+    portal: Portal, start: Any, notified: list[ServiceCall], minutes: Pass
 ) -> None:
     """Ten lines, lost one after the other and flapping: two messages."""
     portal.lines.clear()
     lines = [portal.add_line(300001 + at, f"Line {at}") for at in range(10)]
-    await set_up(portal)
     await start("line_down", minutes=2)
     for minute in range(60):
         for at, line in enumerate(lines):
@@ -749,16 +740,13 @@ async def test_connector_ends(
 
 
 async def test_daily_summary(
-    hass: HomeAssistant,
     portal: Portal,
     start: Any,
-    set_up: SetUp,
     notified: list[ServiceCall],
     minutes: Pass,
     freezer: FrozenDateTimeFactory,
 ) -> None:
     """It notifies once a day, with the names of lines that are down or unavailable."""
-    await set_up(portal)
     await start("daily_summary", at="12:01:00")
     await minutes(1)
     portal.lines[MAIN].drop()

@@ -21,6 +21,7 @@ from homeassistant.core import Event, HomeAssistant, State
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.helpers.json import json_dumps
 from homeassistant.helpers.restore_state import async_get
+from homeassistant.util import dt as dt_util
 from homeassistant.util.json import json_loads_object
 
 from .conftest import MAIN, SALES, SUPPORT, Poll, SetUp, line_device, state_of
@@ -161,6 +162,50 @@ async def test_the_default_outgoing_line(
     await poll(2)
     assert attributes_of(hass, entry)["default_outgoing_line"] == told
     assert fired[0].data["default_outgoing_line"] == told
+
+
+async def test_the_course_of_an_incident(
+    hass: HomeAssistant,
+    portal: Portal,
+    entry: MockConfigEntry,
+    fired: list[Event[Any]],
+    poll: Poll,
+    wait: Poll,
+) -> None:
+    """It is shown which lines are back and lost again, and that is written once."""
+    line, device = portal.lines[MAIN], line_device(hass, entry, MAIN)
+    assert device
+    line.drop()
+    await poll(2)
+    line.recover()
+    await wait(16)
+    back_at = dt_util.utcnow().isoformat()
+    course = {"back": ["Main line"], "back_at": {device.id: back_at}}
+    assert attributes_of(hass, entry).items() >= course.items()
+    assert types(fired) == ["began"]
+    line.drop()
+    await wait(61)
+    relapsed_at = dt_util.utcnow().isoformat()
+    course |= {"back": [], "relapsed_at": {device.id: relapsed_at}}
+    assert attributes_of(hass, entry).items() >= course.items()
+    assert types(fired) == ["began", "continues"]
+    assert fired[1].data.items() >= course.items()
+    for act in (line.recover, line.drop):
+        act()
+        await poll()
+    assert attributes_of(hass, entry).items() >= course.items()
+    assert types(fired) == ["began", "continues"]
+    before = hass.states.get(incident_of(hass, entry))
+    await poll(2)
+    after = hass.states.get(incident_of(hass, entry))
+    assert before and after
+    assert after.last_reported == before.last_reported
+    line.recover()
+    await wait(16)
+    await wait(601)
+    assert types(fired) == ["began", "continues", "ended"]
+    del course["back"]
+    assert attributes_of(hass, entry).items() >= course.items()
 
 
 async def test_ends_without_a_poll(

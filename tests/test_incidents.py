@@ -439,7 +439,9 @@ def test_scenarios(name: str, *, restart_each_time: bool) -> None:
     for step in steps:
         found += follow(tracker, step)
         if restart_each_time:
+            stored = tracker.as_dict()
             tracker = restarted(tracker)
+            assert tracker.as_dict() == stored
     assert found == told
 
 

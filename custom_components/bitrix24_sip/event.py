@@ -1,5 +1,6 @@
 """Events: a line's registration was lost or restored; an incident of a portal."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, override
@@ -25,7 +26,14 @@ from .entity import (
     PortalEntityDescription,
     add_line_entities,
 )
-from .incidents import IncidentEvent, IncidentTracker, LossHistory, News
+from .incidents import (
+    IncidentEvent,
+    IncidentTracker,
+    LossHistory,
+    LostLine,
+    News,
+    as_text,
+)
 from .update_order import UpdateOrder
 
 PARALLEL_UPDATES = 0  # the coordinator is the only one to ask
@@ -174,6 +182,7 @@ class PortalIncident(PortalEntity[None], EventEntity):
         """Begin with nothing known."""
         super().__init__(coordinator, INCIDENT, UpdateOrder.PORTAL_EVENT)
         self._tracker = IncidentTracker()
+        self._course: dict[str, Any] = {}  # of the open incident, as shown
 
     @property
     @override
@@ -184,10 +193,15 @@ class PortalIncident(PortalEntity[None], EventEntity):
     @property
     @override
     def extra_state_attributes(self) -> dict[str, Any]:
-        """Return whether somebody has taken notice, and until when nothing is to be told."""
+        """Return what changes between the events.
+
+        Whether somebody has taken notice, until when nothing is to be told, and what has
+        become of the lines of an open incident.
+        """
         return {
             "acknowledged": self._acknowledged,
-            "muted_until": _as_text(self._muted_until),
+            "muted_until": as_text(self._muted_until),
+            **self._course,
         }
 
     @property
@@ -200,7 +214,7 @@ class PortalIncident(PortalEntity[None], EventEntity):
             event.last_event_attributes,
             self._tracker.as_dict(),
             self._acknowledged,
-            _as_text(self._muted_until),
+            as_text(self._muted_until),
         )
 
     @override
@@ -214,7 +228,7 @@ class PortalIncident(PortalEntity[None], EventEntity):
             self._muted_until = dt_util.parse_datetime(data.get("muted_until") or "")
         self._follow()
         if self.hass.is_running and self._tracker.is_open:
-            self._fire_on_bus("continues", self.state_attributes)
+            self._fire_on_bus("continues", {**self.state_attributes, **self._course})
 
     @override
     async def async_will_remove_from_hass(self) -> None:
@@ -255,6 +269,7 @@ class PortalIncident(PortalEntity[None], EventEntity):
             }
             for news in self._tracker.update(lines, now):
                 self._tell(news)
+            self._show_course()
             self._set_timer(self._tracker.next_change(now))
             failed = False
         except Exception:  # noqa: BLE001 - whatever it is, fail safe
@@ -284,10 +299,9 @@ class PortalIncident(PortalEntity[None], EventEntity):
                 self._name(outgoing) if outgoing in news.lines else None
             ),
         }
-        if news.event is not IncidentEvent.ENDED:
-            attributes["back"] = [
-                self._name(reg_id) for reg_id, line in news.lines.items() if line.back
-            ]
+        course = self._course_of(news.lines)
+        self._course = course
+        attributes |= course
         if news.event is IncidentEvent.GREW:
             attributes["new_lines"] = [self._name(reg_id) for reg_id in news.new]
         if news.event is IncidentEvent.ENDED:
@@ -296,6 +310,35 @@ class PortalIncident(PortalEntity[None], EventEntity):
         self._trigger_event(news.event, attributes)
         self.async_write_ha_state()
         self._fire_on_bus(news.event, attributes)
+
+    def _show_course(self) -> None:
+        """Show which lines of the open incident are back, and which were lost again."""
+        incident = self._tracker.incident
+        if incident is None or not incident.told:
+            return
+        if (course := self._course_of(incident.lines)) == self._course:
+            return
+        relapsed = course["relapsed_at"] != self._course.get("relapsed_at", {})
+        self._course = course
+        self.async_write_ha_state()
+        if relapsed:
+            self._fire_on_bus("continues", {**self.state_attributes, **self._course})
+
+    def _course_of(self, lines: Mapping[int, LostLine]) -> dict[str, Any]:
+        """Return what has become of the lines of an incident."""
+        return {
+            "back": [self._name(reg_id) for reg_id, line in lines.items() if line.back],
+            "back_at": {
+                self._device_id(reg_id): as_text(line.back_at)
+                for reg_id, line in lines.items()
+                if line.back_at
+            },
+            "relapsed_at": {
+                self._device_id(reg_id): as_text(line.relapsed_at)
+                for reg_id, line in lines.items()
+                if line.relapsed_at
+            },
+        }
 
     def _name(self, reg_id: int) -> str:
         """Return the name of a line."""
@@ -322,8 +365,3 @@ class PortalIncident(PortalEntity[None], EventEntity):
         if seconds is not None and seconds > 0:
             job = HassJob(self._timer_ended, cancel_on_shutdown=True)
             self._cancel_timer = async_call_later(self.hass, seconds, job)
-
-
-def _as_text(time: datetime | None) -> str | None:
-    """Return a time as it stands in attributes and in storage."""
-    return time.isoformat() if time else None

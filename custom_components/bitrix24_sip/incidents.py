@@ -69,19 +69,41 @@ class LossHistory:
         return self.count(now) >= UNSTABLE_FROM
 
 
+def as_text(time: datetime | None) -> str | None:
+    """Return a time as it stands in attributes and in storage."""
+    return time.isoformat() if time else None
+
+
+def _as_time(text: str | None) -> datetime | None:
+    """Return the time that a text in storage stands for."""
+    return datetime.fromisoformat(text) if text else None
+
+
 @dataclass(slots=True)
 class LostLine:
-    """A line of an incident: since when, and why."""
+    """A line of an incident: since when, and why.
+
+    back_at: when it was back first; relapsed_at: when it was lost after that first.
+    """
 
     lost_at: datetime
     code: int | None = None
     text: str = ""
     cause: Cause | None = None
     back: bool = False  # as last known
+    back_at: datetime | None = None
+    relapsed_at: datetime | None = None
     told: bool = False
 
-    def failed(self, registration: SipRegistration | None) -> None:
+    def is_back(self, now: datetime) -> None:
+        """Take note that the line is registered again."""
+        self.back = True
+        self.back_at = self.back_at or now
+
+    def failed(self, registration: SipRegistration | None, now: datetime) -> None:
         """Take note that the line is not registered, and why."""
+        if self.back:
+            self.relapsed_at = self.relapsed_at or now
         self.back = False
         if registration:
             self.code = registration.status_code
@@ -96,6 +118,8 @@ class LostLine:
             "text": self.text,
             "cause": self.cause,
             "back": self.back,
+            "back_at": as_text(self.back_at),
+            "relapsed_at": as_text(self.relapsed_at),
             "told": self.told,
         }
 
@@ -109,6 +133,8 @@ class LostLine:
             stored["text"],
             None if cause is None else Cause(cause),
             stored["back"],
+            _as_time(stored["back_at"]),
+            _as_time(stored["relapsed_at"]),
             stored["told"],
         )
 
@@ -183,8 +209,8 @@ class Incident:
             "grew_at": self.grew_at.isoformat(),
             "lines": _lines_as_dict(self.lines),
             "told": self.told,
-            "back_since": self.back_since and self.back_since.isoformat(),
-            "held_until": self.held_until and self.held_until.isoformat(),
+            "back_since": as_text(self.back_since),
+            "held_until": as_text(self.held_until),
             "unstable": sorted(self.unstable),
             "again": sorted(self.again),
         }
@@ -195,14 +221,13 @@ class Incident:
         grew_at = datetime.fromisoformat(stored["grew_at"])
         lines = _lines_from_dict(stored["lines"])
         untold = any(not line.told for line in lines.values())
-        back_since, held_until = stored["back_since"], stored["held_until"]
         return cls(
             grew_at,
             lines,
             stored["told"],
             untold_since=grew_at if untold else None,
-            back_since=back_since and datetime.fromisoformat(back_since),
-            held_until=held_until and datetime.fromisoformat(held_until),
+            back_since=_as_time(stored["back_since"]),
+            held_until=_as_time(stored["held_until"]),
             unstable=set(stored["unstable"]),
             again=set(stored["again"]),
         )
@@ -311,7 +336,7 @@ class IncidentTracker:
         """Take note that a line is registered."""
         self._registered.add(reg_id)
         if line := self._line(reg_id):
-            line.back = True
+            line.is_back(now)
 
     def _is_down(
         self, reg_id: int, registration: SipRegistration | None, now: datetime
@@ -325,7 +350,7 @@ class IncidentTracker:
             if line is None:
                 line = self._joins(reg_id, now)
         if line:
-            line.failed(registration)
+            line.failed(registration, now)
 
     def _line(self, reg_id: int) -> LostLine | None:
         """Return a line of the incident, or of a former one."""
