@@ -1,6 +1,6 @@
 """What the tests share: a simulated portal, and Home Assistant set up on it."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
 import json
@@ -311,6 +311,25 @@ def delete_device(
         return success
 
     return delete_device
+
+
+def check_descriptions(
+    kind: str, descriptions: Mapping[str, Any], offered: Mapping[str, Any]
+) -> None:
+    """Check that the editor has all that it shows of triggers or conditions."""
+    ours = {
+        key.removeprefix(f"{DOMAIN}."): description
+        for key, description in descriptions.items()
+        if key.startswith(DOMAIN)
+    }
+    assert ours.keys() == offered.keys()
+    texts = json.loads((TRANSLATIONS / "en.json").read_text("utf-8"))[kind]
+    icons = json.loads((TRANSLATIONS.parent / "icons.json").read_text("utf-8"))
+    assert ours.keys() == texts.keys() == icons[kind].keys()
+    for key, description in ours.items():
+        assert description
+        assert description["fields"].keys() == texts[key]["fields"].keys()
+        assert description["target"]["entity"][0]["integration"] == DOMAIN
 
 
 def state_of(hass: HomeAssistant, entity_id: str) -> str:

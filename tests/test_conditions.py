@@ -1,7 +1,6 @@
 """The conditions, as automations use them."""
 
 from collections.abc import Awaitable, Callable
-import json
 from typing import Any
 
 import pytest
@@ -15,11 +14,15 @@ from custom_components.bitrix24_sip.const import DOMAIN
 from dev.portal import Portal
 from dev.portal.faults import FAULTS
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import device_registry as dr, label_registry as lr
+from homeassistant.helpers import (
+    device_registry as dr,
+    entity_registry as er,
+    label_registry as lr,
+)
 from homeassistant.helpers.condition import async_get_all_descriptions
 from homeassistant.setup import async_setup_component
 
-from .conftest import MAIN, SALES, TRANSLATIONS, Poll, line_device
+from .conftest import MAIN, SALES, SUPPORT, Poll, check_descriptions, line_device
 
 # Which automations run: by condition, behavior and time that it has been so.
 NAMES = [
@@ -124,19 +127,38 @@ async def test_nothing_holds_for_nothing(
     assert await hold() == set()
 
 
+async def test_what_a_target_means_later(
+    hass: HomeAssistant, entry: MockConfigEntry, hold: Hold, portal: Portal, poll: Poll
+) -> None:
+    """A renamed line and one that is labelled later count, a disabled one does not."""
+    entities, support = er.async_get(hass), line_device(hass, entry, SUPPORT)
+    assert support
+    entities.async_update_entity(
+        "binary_sensor.main_line_registration", new_entity_id="binary_sensor.desk"
+    )
+    portal.lines[MAIN].drop()
+    portal.lines[SUPPORT].drop()
+    await poll()
+    one = names("is_registered", "any 0") | names("is_not_registered", "any 0")
+    assert await hold() == one
+    portal.lines[SALES].drop()
+    await poll()
+    portal.lines[SUPPORT].recover()
+    await poll()
+    none = names("is_not_registered", "any 0", "all 0")
+    assert await hold() == none
+    dr.async_get(hass).async_update_device(support.id, labels={"watched"})
+    assert await hold() == one
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    await poll()
+    assert await hold() == one
+    entities.async_update_entity(
+        "binary_sensor.support_registration", disabled_by=er.RegistryEntryDisabler.USER
+    )
+    assert await hold() == none
+
+
 async def test_descriptions(hass: HomeAssistant, hold: Hold) -> None:
     """The editor has a description, texts and an icon for each, and no more."""
     descriptions = await async_get_all_descriptions(hass)
-    ours = {
-        key.removeprefix(f"{DOMAIN}."): description
-        for key, description in descriptions.items()
-        if key.startswith(DOMAIN)
-    }
-    assert ours.keys() == (await async_get_conditions(hass)).keys()
-    texts = json.loads((TRANSLATIONS / "en.json").read_text("utf-8"))["conditions"]
-    icons = json.loads((TRANSLATIONS.parent / "icons.json").read_text("utf-8"))
-    assert ours.keys() == texts.keys() == icons["conditions"].keys()
-    for key, description in ours.items():
-        assert description
-        assert description["fields"].keys() == texts[key]["fields"].keys()
-        assert description["target"]["entity"][0]["integration"] == DOMAIN
+    check_descriptions("conditions", descriptions, await async_get_conditions(hass))

@@ -7,7 +7,6 @@ that the change has to last.
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
-import json
 import sys
 from typing import Any
 from unittest.mock import patch
@@ -42,9 +41,9 @@ from homeassistant.util import slugify
 from .conftest import (
     MAIN,
     SALES,
-    TRANSLATIONS,
     Poll,
     SetUp,
+    check_descriptions,
     line_device,
     make_entry,
     state_of,
@@ -101,6 +100,20 @@ async def silent_after(office: Office) -> None:
     await office.silence()
     await office.speak()
     await office.change("B")
+
+
+async def silent_while_it_lasts(office: Office) -> None:
+    """Silence the portal while a change has to last: it is told when it is known again."""
+    office.hass.config_entries.async_update_entry(
+        office.entry, options={"grace_period": 30}
+    )
+    await office.reload()
+    office.set("A")
+    await office.poll(1)
+    await office.silence()
+    assert office.told
+    assert not any(name.endswith(str(LASTS)) for name in office.told)
+    await office.speak()
 
 
 async def unknown_meanwhile(office: Office) -> None:
@@ -194,6 +207,16 @@ async def label_later(office: Office) -> None:
     await office.change("C")
 
 
+async def label_while_bridged(office: Office) -> None:
+    """Label a portal that does not answer, before that counts; then it answers."""
+    await office.change("C")
+    office.watched.set("C", lost=True)
+    await office.wait(61)
+    office.label("C")
+    await office.poll()
+    await office.change("C")
+
+
 async def line_added_later(office: Office) -> None:
     """Add a line that is what the trigger is about already, then change it."""
     await office.watched.add("D", lost=office.fires_if_lost)
@@ -271,6 +294,7 @@ SITUATIONS: dict[Play, tuple[str, str, str]] = {
 OF_LINES: dict[Play, tuple[str, str, str]] = SITUATIONS | {
     silent_meanwhile: ("AB", "A", "B"),
     silent_after: ("AB", "A", "B"),
+    silent_while_it_lasts: ("A", "A", ""),
     unknown_meanwhile: ("A", "A", ""),
     bridged: ("", "", ""),
     line_added_later: ("D", "D", ""),
@@ -283,6 +307,7 @@ OF_PORTALS: dict[Play, tuple[str, str, str]] = SITUATIONS | {
 # change.
 UNREACHABLE = OF_PORTALS | {unloaded_meanwhile: ("B", "", "")}
 REACHABLE = OF_PORTALS | {
+    label_while_bridged: ("C", "", ""),
     disabled_entries: ("", "", ""),
     restarts: ("", "", ""),
     changes_while_restarting: ("", "", ""),
@@ -619,19 +644,7 @@ async def test_descriptions(hass: HomeAssistant, office: Office) -> None:
     """The editor has a description, texts and an icon for each trigger, and no more."""
     await office.automate_each_way({"label_id": "watched"})
     descriptions = await async_get_all_descriptions(hass)
-    ours = {
-        key.removeprefix(f"{DOMAIN}."): description
-        for key, description in descriptions.items()
-        if key.startswith(DOMAIN)
-    }
-    assert ours.keys() == (await async_get_triggers(hass)).keys()
-    texts = json.loads((TRANSLATIONS / "en.json").read_text("utf-8"))["triggers"]
-    icons = json.loads((TRANSLATIONS.parent / "icons.json").read_text("utf-8"))
-    assert ours.keys() == texts.keys() == icons["triggers"].keys()
-    for key, description in ours.items():
-        assert description
-        assert description["fields"].keys() == texts[key]["fields"].keys()
-        assert description["target"]["entity"][0]["integration"] == DOMAIN
+    check_descriptions("triggers", descriptions, await async_get_triggers(hass))
 
 
 @pytest.mark.parametrize(
