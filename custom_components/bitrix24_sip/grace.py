@@ -86,16 +86,14 @@ class LineTracker:
         if self._doubt_ends is not None and self._doubt_ends <= now:
             silent = isinstance(self._latest, Bitrix24Error)
             registration, connected = self._after_doubt(silent)
-        failure = None
-        if connected is False:
-            failure = self._failure or registration
         shown = self._shown
         if (
             shown.registration is not registration
             or shown.connected is not connected
-            or shown.failure is not failure
             or shown.line is not self.line
         ):
+            # The failure changes only together with one of these.
+            failure = None if connected is not False else self._failure or registration
             self._shown = shown = LineState(self.line, registration, connected, failure)
         return shown
 

@@ -44,7 +44,7 @@ _MAX_SECONDS: Final = 1.0
 
 def _rows(page: Page) -> Locator:
     """Return the visible rows of the lines, in their order on the page."""
-    return page.locator("bitrix24-sip-row[framed]").filter(visible=True)
+    return page.locator("bitrix24-sip-row[look~=framed]").filter(visible=True)
 
 
 def _row(page: Page, name: str) -> Locator:

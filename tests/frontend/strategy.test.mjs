@@ -123,7 +123,7 @@ test("what is disabled is left out", () => {
 test("the sentence holds every name as a literal", () => {
   const hass = office(({ devices }) => (devices.acme_main.name = 'A "quoted" {{ name }}'));
   const { content } = strategy.sentence(strategy.readPortals(hass), texts);
-  assert.ok(content.includes('["binary_sensor.acme_main_registration","A \\"quoted\\" {{ name }}"]'));
+  assert.ok(content.includes('{"id":"binary_sensor.acme_main_registration","name":"A \\"quoted\\" {{ name }}"}'));
 });
 
 test("lines of one name are told apart by their portals", () => {
@@ -177,14 +177,16 @@ test("without a line there is a hint, and nothing else", () => {
 
 test("the dashboard hands its options to its view", () => {
   const options = { type: "custom:bitrix24-sip", portals: ["acme"], columns: 2 };
-  const { views, title } = strategy.dashboardConfig(options, texts);
+  const { views, title } = strategy.dashboardConfig({}, options, texts);
   assert.equal(title, texts.title);
   assert.deepEqual(views.map((view) => view.strategy), [options]);
 });
 
 test("the section has all of it", () => {
   const section = strategy.sectionConfig(house({ acme: ["Main"], beta: ["Fax"] }), {}, texts);
-  assert.deepEqual(cardsOf(section, "heading").map(({ heading }) => heading), ["acme", "beta", texts.uptime, "acme", "beta"]);
+  const headings = cardsOf(section, "heading").map(({ heading }) => heading);
+  assert.deepEqual(headings, ["acme", "beta", texts.history, texts.uptime, "acme", "beta"]);
+  assert.equal(cardsOf(section, "logbook").length, 1);
   assert.equal(cardsOf(section, "history-graph").length, 2);
 });
 

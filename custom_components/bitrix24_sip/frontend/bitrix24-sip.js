@@ -1,249 +1,189 @@
 /**
  * The dashboard strategy of Bitrix24 SIP: a dashboard, a view and a section that build themselves.
  *
- * The first half is pure: it turns Home Assistant's registries into the configuration of core cards. It runs again
- * when a registry or the language changes. What follows a state does so without it: each line has a row for each
- * state that it can be in, and the frontend shows the one whose condition is met. So a line that is lost moves to
- * the top, and nothing else on the page is built anew.
+ * The first half is pure: it turns Home Assistant's registries into the configuration of core cards. It runs
+ * again when a registry or the language changes. What follows a state does so without it: each line has a row
+ * for each state that it can be in, and the frontend shows the one whose condition is met. So a line that is
+ * lost moves to the top, and nothing else on the page is built anew.
  */
 
 const DOMAIN = "bitrix24_sip";
 const TYPE = "bitrix24-sip";
-const ROW = `custom:${TYPE}-row`;
 const HISTORY_HOURS = 24;
 const MANY_LINES = 10; // from here on, the lines get two columns
 const NAMES_IN_SENTENCE = 6;
 
-// The rows of a line, those of lines that are down first. While a line is not settled, the status says what the portal is doing.
+// The rows of a line, those of lines that are down first. While a line is down, its problem is shown, too;
+// while it is not settled, the status says what the portal is doing.
 const STATES = [
-  { state: "off", tone: "red", shows: "registration" },
-  { state: "unknown", tone: "amber", shows: "status", color: "amber" },
-  { state: "unavailable", shows: "registration" },
-  { state: "on", shows: "registration" },
+  { state: "off", look: "framed toned red", also: "problem", color: "red" },
+  { state: "unknown", look: "framed toned amber", shows: "status", color: "amber" },
+  { state: "unavailable", look: "framed" },
+  { state: "on", look: "framed" },
 ];
 
-const asList = (value) => (value === undefined || value === null ? [] : [value].flat());
+const asList = (value) => [value ?? []].flat();
+const overlap = (some, others) => some.some((value) => others.includes(value));
+const isNamed = ({ id, name, entities }, list) => overlap([id, name, ...Object.values(entities)], list);
 
 /** Return the portals with their lines, by name. Each has the ids of its entities by translation key. */
 export function readPortals(hass, options = {}) {
-  const found = new Map();
+  const found = {};
   for (const entity of Object.values(hass.entities)) {
     const device = hass.devices[entity.device_id];
-    if (entity.platform !== DOMAIN || !entity.translation_key || entity.hidden || !device) continue;
-    if (!found.has(device.id)) {
-      found.set(device.id, { id: device.id, name: nameOf(device), via: device.via_device_id, labels: [], entities: {} });
-    }
-    const item = found.get(device.id);
+    if (entity.platform !== DOMAIN || entity.hidden || !device) continue;
+    const item = (found[device.id] ??= {
+      id: device.id,
+      name: (device.name_by_user || device.name).replace(/\s+/g, " ").trim(),
+      via: device.via_device_id,
+      labels: [...device.labels],
+      entities: {},
+    });
     item.entities[entity.translation_key] = entity.entity_id;
-    item.labels.push(...(device.labels ?? []), ...(entity.labels ?? []));
+    item.labels.push(...entity.labels);
   }
-  const collator = new Intl.Collator(hass.language, { numeric: true });
-  const items = [...found.values()].sort((one, other) => collator.compare(one.name, other.name));
-  const wanted = asList(options.portals);
+  const { compare } = new Intl.Collator(hass.language, { numeric: true });
+  const items = Object.values(found).sort((one, other) => compare(one.name, other.name));
+  const [portals, lines, labels] = [options.portals, options.lines, options.labels].map(asList);
+  const isWanted = (line) =>
+    (!lines.length && !labels.length) || isNamed(line, lines) || overlap(line.labels, labels);
   return items
-    .filter((item) => !item.via && (!wanted.length || names(item, wanted)))
+    .filter((item) => !item.via && (!portals.length || isNamed(item, portals)))
     .map((portal) => ({
       ...portal,
-      lines: items.filter((item) => item.via === portal.id && item.entities.registration && isWanted(item, options)),
+      lines: items.filter((item) => item.via === portal.id && item.entities.registration && isWanted(item)),
     }));
 }
 
-function nameOf(device) {
-  return (device.name_by_user || device.name || "").replace(/\s+/g, " ").trim();
-}
-
-/** Return whether a portal or a line is named in a list, by its name, its device or one of its entities. */
-function names(item, list) {
-  return list.some((value) => [item.id, item.name, ...Object.values(item.entities)].includes(value));
-}
-
-function isWanted(line, options) {
-  const lines = asList(options.lines);
-  const labels = asList(options.labels);
-  if (!lines.length && !labels.length) return true;
-  return names(line, lines) || labels.some((label) => line.labels.includes(label));
-}
+const GRID_OPTIONS = { columns: "full", rows: "auto" };
+const row = (cards, more) => ({ type: `custom:${TYPE}-row`, cards, grid_options: GRID_OPTIONS, ...more });
+const titled = (text, icon, cards) =>
+  cards.length ? [{ type: "heading", heading: text, icon }, ...cards] : [];
 
 /** Return the sentence on all lines. The server fills it in, so that it follows the states by itself. */
 export function sentence(portals, texts) {
-  const lines = portals.flatMap((portal) => portal.lines.map((line) => ({ portal, line })));
-  if (!lines.length) return { type: "markdown", text_only: true, content: texts.no_lines };
-  const isAmbiguous = ({ name }) => lines.filter(({ line }) => line.name === name).length > 1;
-  const pairs = lines.map(({ portal, line }) => [
-    line.entities.registration,
-    isAmbiguous(line) ? `${line.name} (${portal.name})` : line.name,
-  ]);
+  const lines = portals.flatMap((portal) => portal.lines.map((line) => ({ ...line, portal: portal.name })));
+  const named = lines.map(({ name, portal, entities }) => ({
+    id: entities.registration,
+    name: lines.filter((line) => line.name === name).length > 1 ? `${name} (${portal})` : name,
+  }));
   const literal = JSON.stringify; // what it writes is a literal of Jinja's, too
-  const filled = (one, more, list) =>
-    `{{ (${literal(one)} if ns.${list} | count == 1 else ${literal(more)})` +
-    ` | replace("{count}", ns.${list} | count) | replace("{total}", lines | count)` +
-    ` | replace("{names}", ns.${list}[:${NAMES_IN_SENTENCE}] | join(", ")` +
-    ` ~ (", …" if ns.${list} | count > ${NAMES_IN_SENTENCE} else "")) | e }}`;
-  const alert = (type, content) => `<ha-alert alert-type="${type}">\n${content}\n</ha-alert>\n`;
-  return {
-    type: "markdown",
-    text_only: true,
-    content:
-      `{%- set lines = ${literal(pairs)} -%}{%- set ns = namespace(off=[], other=[], on=[]) -%}` +
-      `{%- for entity, name in lines -%}{%- if is_state(entity, "off") -%}{%- set ns.off = ns.off + [name] -%}` +
-      `{%- elif is_state(entity, "on") -%}{%- set ns.on = ns.on + [name] -%}` +
-      `{%- else -%}{%- set ns.other = ns.other + [name] -%}{%- endif -%}{%- endfor -%}` +
-      `{%- if ns.off %}${alert("error", filled(texts.line_down, texts.lines_down, "off"))}{% endif -%}` +
-      `{%- if ns.other %}${alert("warning", filled(texts.lines_unknown, texts.lines_unknown, "other"))}{% endif -%}` +
-      `{%- if not ns.off and not ns.other %}` +
-      `${alert("success", filled(texts.line_registered, texts.lines_registered, "on"))}{% endif -%}`,
-  };
+  const alert = (type, list, one, more) =>
+    `{%- if ${list} %}<ha-alert alert-type="${type}">\n` +
+    `{{ (${literal(one)} if ${list} | count == 1 else ${literal(more)})` +
+    ` | replace("{count}", ${list} | count) | replace("{total}", lines | count)` +
+    ` | replace("{names}", ${list}[:${NAMES_IN_SENTENCE}] | join(", ")` +
+    ` ~ (", …" if ${list} | count > ${NAMES_IN_SENTENCE} else "")) | e }}\n</ha-alert>\n{% endif -%}`;
+  const content =
+    `{%- set lines = ${literal(named)} -%}` +
+    `{%- set off = lines | selectattr("id", "is_state", "off") | map(attribute="name") | list -%}` +
+    `{%- set other = lines | rejectattr("id", "is_state", ["on", "off"]) | map(attribute="name") | list -%}` +
+    `{%- set on = [] if off or other else lines -%}` +
+    alert("error", "off", texts.line_down, texts.lines_down) +
+    alert("warning", "other", texts.lines_unknown, texts.lines_unknown) +
+    alert("success", "on", texts.line_registered, texts.lines_registered);
+  return { type: "markdown", text_only: true, content: lines.length ? content : texts.no_lines };
 }
 
-const row = (cards, more = {}) => ({
-  type: ROW,
-  cards,
-  grid_options: { columns: "full", rows: "auto" },
-  ...more,
-});
-
-const heading = (text, icon) => ({ type: "heading", heading: text, icon });
-
-/** Return the rows of all lines: first those of all lines that are down, at last those of all that are registered. */
+/** Return the rows of all lines: first those of all lines that are down, at last those of registered ones. */
 export function lineRows(lines) {
-  return STATES.flatMap((state) =>
+  return STATES.flatMap(({ state, look, shows, also, color }) =>
     lines.map(({ name, entities }) => {
-      const cards = [
-        {
-          type: "tile",
-          entity: entities[state.shows] ?? entities.registration,
-          name,
-          color: state.color,
-          state_content: ["state", "last_changed"],
-        },
-      ];
-      if (state.state === "off" && entities.problem) {
-        const content = ["state", "error_message"];
-        cards.push({ type: "tile", entity: entities.problem, name: { type: "entity" }, color: "red", state_content: content });
+      const tile = { type: "tile", name, state_content: ["state", "last_changed"] };
+      const cards = [{ ...tile, entity: entities.registration }];
+      if (entities[shows]) cards[0] = { ...tile, entity: entities[shows], color };
+      if (entities[also]) {
+        const content = { name: { type: "entity" }, state_content: ["state", "error_message"] };
+        cards.push({ ...tile, ...content, entity: entities[also], color });
       }
       return row(cards, {
-        framed: true,
-        tone: state.tone,
+        look,
         grid_options: { columns: 12, rows: "auto" }, // so that two fit in a wide section
-        visibility: [{ condition: "state", entity: entities.registration, state: state.state }],
+        visibility: [{ condition: "state", entity: entities.registration, state }],
       });
     }),
   );
 }
 
-/** Return the bars of the last 24 hours: a card for each portal, a bar for each line. */
-export function historyCards(portals) {
-  const shown = portals.filter((portal) => portal.lines.length);
-  return shown.map(({ name, lines }) =>
-    row([
-      {
-        type: "history-graph",
-        title: shown.length > 1 ? name : undefined,
-        hours_to_show: HISTORY_HOURS,
-        entities: lines.map((line) => ({ entity: line.entities.registration, name: line.name })),
-      },
-    ]),
-  );
+/** Return the bars of the last hours: a card for each portal, a bar for each line. */
+function historyCards(portals) {
+  return portals.map(({ name, lines }) => {
+    const entities = lines.map((line) => ({ entity: line.entities.registration, name: line.name }));
+    const title = portals.length > 1 ? name : undefined;
+    return row([{ type: "history-graph", title, hours_to_show: HISTORY_HOURS, entities }]);
+  });
 }
 
-/** Return what happened. Of a line only its problem is in it: a drop is one row with the cause. */
-export function activityCards(portals) {
-  const entities = portals.flatMap(({ lines }) => lines.map((line) => line.entities.problem)).filter(Boolean);
-  if (!entities.length) return [];
-  return [
-    {
-      type: "logbook",
-      hours_to_show: HISTORY_HOURS,
-      target: { entity_id: entities },
-      grid_options: { columns: "full", rows: 5 },
-    },
-  ];
+/** Return what happened. Of a line only its problem is in it: a loss is one row, with the cause. */
+function activityCards(lines) {
+  const entity_id = lines.map((line) => line.entities.problem).filter(Boolean);
+  const grid_options = { columns: "full", rows: 5 };
+  if (!entity_id.length) return [];
+  return [{ type: "logbook", hours_to_show: HISTORY_HOURS, target: { entity_id }, grid_options }];
 }
 
-/** Return the uptime of each line, with a heading. */
-export function uptimeCards(portals, texts) {
-  const entities = portals
-    .flatMap(({ lines }) => lines)
-    .filter((line) => line.entities.uptime_30d)
-    .map(({ name, entities: { uptime_30d } }) => ({ entity: uptime_30d, name }));
-  if (!entities.length) return [];
-  return [
-    heading(texts.uptime, "mdi:chart-timeline-variant"),
-    { type: "entities", entities, grid_options: { columns: "full" } },
-  ];
+/** Return the uptime of each line. */
+function uptimeCards(lines) {
+  const entities = lines
+    .map((line) => ({ entity: line.entities.uptime_30d, name: line.name }))
+    .filter(({ entity }) => entity);
+  return entities.length ? [{ type: "entities", entities, grid_options: { columns: "full" } }] : [];
 }
 
 /** Return what there is to know of a portal itself. */
-export function portalCards({ name, entities }) {
+function portalCards({ name, entities }) {
   const tiles = ["portal", "connector_paid", "connector_paid_until", "free_minutes"]
     .filter((key) => entities[key])
     .map((key) => row([{ type: "tile", entity: entities[key], name: { type: "entity" } }]));
-  return [heading(name, "mdi:cloud-outline"), ...tiles];
+  return titled(name, "mdi:cloud-outline", tiles);
 }
 
-function lineCards(portals, texts) {
-  const several = portals.length > 1;
-  return portals.map(({ name, lines }) => [
-    heading(several ? name : texts.lines, "mdi:phone"),
-    ...lineRows(lines),
-  ]);
-}
-
-/** Return a view of sections: the sentence, the lines, their last 24 hours, the portals. */
-export function viewConfig(hass, options, texts) {
+/** Return the sections: the sentence, the lines of each portal, what has been, uptime and portals. */
+function sections(hass, options, texts) {
   const portals = readPortals(hass, options);
+  const withLines = portals.filter(({ lines }) => lines.length);
+  const lines = withLines.flatMap((portal) => portal.lines);
   const columns = options.columns ?? 3;
-  const withLines = portals.filter((portal) => portal.lines.length);
-  const sections = [
-    { cards: [row([sentence(portals, texts)], { large: true })], column_span: columns },
-    ...lineCards(withLines, texts).map((cards, index) => ({
-      cards,
-      column_span: Math.min(columns, withLines[index].lines.length > MANY_LINES ? 2 : 1),
+  const past = [...historyCards(withLines), ...activityCards(lines)];
+  const uptime = titled(texts.uptime, "mdi:chart-timeline-variant", uptimeCards(lines));
+  return [
+    { cards: [row([sentence(portals, texts)], { look: "large" })], column_span: columns },
+    ...withLines.map((portal) => ({
+      cards: titled(withLines.length > 1 ? portal.name : texts.lines, "mdi:phone", lineRows(portal.lines)),
+      column_span: Math.min(columns, portal.lines.length > MANY_LINES ? 2 : 1),
     })),
-  ];
-  if (withLines.length) {
-    const title = heading(texts.history, "mdi:chart-timeline");
-    sections.push({ cards: [title, ...historyCards(portals), ...activityCards(portals)] });
-  }
-  const more = [...uptimeCards(portals, texts), ...(options.hide_portal ? [] : portals.flatMap(portalCards))];
-  if (more.length) sections.push({ cards: more });
+    { cards: titled(texts.history, "mdi:chart-timeline", past) },
+    { cards: [...uptime, ...(options.hide_portal ? [] : portals.flatMap(portalCards))] },
+  ].filter(({ cards }) => cards.length);
+}
+
+/** Return a view of sections. */
+export function viewConfig(hass, options, texts) {
   return {
     type: "sections",
-    max_columns: columns,
-    sections: sections.map((section) => ({ type: "grid", ...section })),
+    max_columns: options.columns ?? 3,
+    sections: sections(hass, options, texts).map((section) => ({ type: "grid", ...section })),
   };
 }
 
 /** Return one section with all of it, for a dashboard that somebody has already. */
 export function sectionConfig(hass, options, texts) {
-  const portals = readPortals(hass, options);
-  const withLines = portals.filter((portal) => portal.lines.length);
-  return {
-    type: "grid",
-    cards: [
-      row([sentence(portals, texts)], { large: true }),
-      ...lineCards(withLines, texts).flat(),
-      ...historyCards(portals),
-      ...uptimeCards(portals, texts),
-      ...(options.hide_portal ? [] : portals.flatMap(portalCards)),
-    ],
-  };
+  return { type: "grid", cards: sections(hass, options, texts).flatMap(({ cards }) => cards) };
 }
 
 /** Return a dashboard of one view, which builds itself. */
-export function dashboardConfig(options, texts) {
-  const { type, ...more } = options;
-  const strategy = { ...more, type: `custom:${TYPE}` };
-  return { title: texts.title, views: [{ title: texts.title, path: "lines", icon: "mdi:phone", strategy }] };
+export function dashboardConfig(hass, options, texts) {
+  const view = { title: texts.title, path: "lines", icon: "mdi:phone", strategy: options };
+  return { title: texts.title, views: [view] };
 }
 
 /** Return the form of the options. */
 export function formSchema(hass) {
   const portals = readPortals(hass);
-  const select = (name, items) => ({
-    name,
-    selector: { select: { multiple: true, options: items.map(({ id, name: label }) => ({ value: id, label })) } },
-  });
+  const select = (name, items) => {
+    const options = items.map((item) => ({ value: item.id, label: item.name }));
+    return { name, selector: { select: { multiple: true, options } } };
+  };
   return [
     select("portals", portals),
     select("lines", portals.flatMap((portal) => portal.lines)),
@@ -255,21 +195,34 @@ export function formSchema(hass) {
 
 // From here on, it is about the browser.
 
-const loaded = new Map(); // the texts by language, as promises
+const loaded = {}; // the texts by language, as promises
 
 /** Return the texts in the user's language. */
 function loadTexts(hass) {
   const { language } = hass;
-  if (!loaded.has(language)) {
-    const prefix = `component.${DOMAIN}.config_panel.dashboard.`;
-    const request = { type: "frontend/get_translations", language, category: "config_panel", integration: [DOMAIN] };
-    const answer = hass.callWS(request).then(({ resources }) =>
-      Object.fromEntries(Object.entries(resources).map(([key, text]) => [key.replace(prefix, ""), text])),
-    );
-    answer.catch(() => loaded.delete(language)); // so that it is tried again
-    loaded.set(language, answer);
-  }
-  return loaded.get(language);
+  const request = { type: "frontend/get_translations", category: "config_panel", integration: [DOMAIN] };
+  loaded[language] ??= hass.callWS({ ...request, language }).then(({ resources }) =>
+    Object.fromEntries(Object.entries(resources).map(([key, text]) => [key.split(".").pop(), text])),
+  );
+  loaded[language].catch(() => delete loaded[language]); // so that it is tried again
+  return loaded[language];
+}
+
+/** Return the form of the options, for the dialog of the dashboard's settings. */
+async function optionsForm() {
+  const { hass } = document.querySelector("home-assistant");
+  const texts = await loadTexts(hass);
+  const form = document.createElement("ha-form");
+  form.schema = formSchema(hass);
+  form.computeLabel = ({ name }) => texts[`option_${name}`];
+  form.computeHelper = ({ selector }) => (selector.select || selector.label ? texts.all_if_none : undefined);
+  form.setConfig = (config) => (form.data = config);
+  form.addEventListener("value-changed", (event) => {
+    event.stopPropagation();
+    const detail = { config: event.detail.value };
+    form.dispatchEvent(new CustomEvent("config-changed", { detail, bubbles: true, composed: true }));
+  });
+  return form;
 }
 
 const STYLE = `
@@ -282,118 +235,50 @@ const STYLE = `
     --history-unknown-color: var(--amber-color);
     --history-unavailable-color: var(--grey-color);
   }
-  :host([framed]) {
+  :host([look~="framed"]) {
     box-sizing: border-box;
     background: var(--ha-card-background, var(--card-background-color));
     border: 1px solid var(--ha-card-border-color, var(--divider-color));
     border-radius: var(--ha-card-border-radius, 12px);
   }
-  :host([framed]) > * { --ha-card-background: none; --ha-card-border-width: 0; --ha-card-box-shadow: none; }
-  :host([tone]) {
+  :host([look~="framed"]) > * {
+    --ha-card-background: none; --ha-card-border-width: 0; --ha-card-box-shadow: none;
+  }
+  :host([look~="toned"]) {
     background: color-mix(in srgb, var(--tone) 20%, var(--card-background-color));
     border-color: var(--tone);
     --secondary-text-color: var(--primary-text-color);
   }
-  :host([tone="red"]) { --tone: var(--red-color); }
-  :host([tone="amber"]) { --tone: var(--amber-color); }
-  :host([large]) > * { zoom: 1.3; }
+  :host([look~="red"]) { --tone: var(--red-color); }
+  :host([look~="amber"]) { --tone: var(--amber-color); }
+  :host([look~="large"]) > * { zoom: 1.3; }
 `;
 
 function register() {
-  const define = (name, element) => customElements.get(name) ?? customElements.define(name, element);
-
-  /** Core cards in one frame and in the colors of the states. They are created when they are first shown. */
+  /** Core cards in one frame and in the colors of the states. */
   class Row extends HTMLElement {
-    setConfig(config) {
-      this._config = config;
-      for (const name of ["framed", "large", "tone"]) {
-        if (config[name]) this.setAttribute(name, config[name]);
-        else this.removeAttribute(name);
-      }
-      if (this.isConnected) this._build();
+    setConfig({ cards, look = "" }) {
+      this.setAttribute("look", look);
+      this._cards = cards.map((config) => Object.assign(document.createElement("hui-card"), { config }));
+      const root = this.shadowRoot ?? this.attachShadow({ mode: "open" });
+      root.innerHTML = `<style>${STYLE}</style>`;
+      root.append(...this._cards);
+      this.hass = this._hass;
     }
 
     set hass(hass) {
       this._hass = hass;
-      for (const card of this._cards ?? []) card.hass = hass;
-    }
-
-    connectedCallback() {
-      this._build();
-    }
-
-    async _build() {
-      const config = this._config;
-      if (this._built === config) return;
-      this._built = config;
-      const helpers = await window.loadCardHelpers();
-      if (this._config !== config) return;
-      this._cards = config.cards.map((card) => this._create(helpers, card));
-      const style = document.createElement("style");
-      style.textContent = STYLE;
-      (this.shadowRoot ?? this.attachShadow({ mode: "open" })).replaceChildren(style, ...this._cards);
-    }
-
-    _create(helpers, config) {
-      const card = helpers.createCardElement(config);
-      card.hass = this._hass;
-      // A card whose code has been loaded meanwhile.
-      card.addEventListener("ll-upgrade", (event) => {
-        event.stopPropagation();
-        card.hass = this._hass;
-      });
-      card.addEventListener("ll-rebuild", (event) => {
-        event.stopPropagation();
-        const again = this._create(helpers, config);
-        this._cards.splice(this._cards.indexOf(card), 1, again);
-        card.replaceWith(again);
-      }, { once: true });
-      return card;
-    }
-  }
-
-  /** The form of the options, in the dialog of the dashboard's settings. */
-  class Editor extends HTMLElement {
-    setConfig(config) {
-      this._config = config;
-      this._show();
-    }
-
-    set hass(hass) {
-      this._hass = hass;
-      this._show();
-    }
-
-    async _show() {
-      if (!this._hass || !this._config) return;
-      const texts = await loadTexts(this._hass);
-      if (!this._form) {
-        this._form = document.createElement("ha-form");
-        this._form.computeLabel = ({ name }) => texts[`option_${name}`];
-        this._form.computeHelper = ({ selector }) => (selector.select || selector.label ? texts.all_if_none : undefined);
-        this._form.addEventListener("value-changed", (event) => {
-          event.stopPropagation();
-          const detail = { config: { ...this._config, ...event.detail.value } };
-          this.dispatchEvent(new CustomEvent("config-changed", { detail, bubbles: true, composed: true }));
-        });
-        this.append(this._form);
-        this._form.schema = formSchema(this._hass);
-      }
-      this._form.hass = this._hass;
-      this._form.data = this._config;
+      for (const card of this._cards) card.hass = hass;
     }
   }
 
   const strategy = (generate) =>
     class extends HTMLElement {
       static registryDependencies = ["entities", "devices", "language"];
+      static getConfigElement = optionsForm;
 
       static async generate(config, hass) {
         return generate(hass, config, await loadTexts(hass));
-      }
-
-      static getConfigElement() {
-        return document.createElement(`${TYPE}-editor`);
       }
 
       static async getCreateSuggestions(hass) {
@@ -401,28 +286,24 @@ function register() {
       }
     };
 
-  define(`${TYPE}-row`, Row);
-  define(`${TYPE}-editor`, Editor);
-  define(`ll-strategy-dashboard-${TYPE}`, strategy((_, config, texts) => dashboardConfig(config, texts)));
-  define(`ll-strategy-view-${TYPE}`, strategy(viewConfig));
-  define(`ll-strategy-section-${TYPE}`, strategy(sectionConfig));
+  customElements.define(`${TYPE}-row`, Row);
+  customElements.define(`ll-strategy-dashboard-${TYPE}`, strategy(dashboardConfig));
+  customElements.define(`ll-strategy-view-${TYPE}`, strategy(viewConfig));
+  customElements.define(`ll-strategy-section-${TYPE}`, strategy(sectionConfig));
   listStrategies();
 }
 
-/** List the strategies where the frontend offers them, described in the user's language as soon as that is known. */
+/** List the strategies where the frontend offers them, described in the user's language. */
 function listStrategies() {
-  window.customStrategies ??= [];
-  if (window.customStrategies.some(({ type }) => type === TYPE)) return;
   const entries = ["dashboard", "view", "section"].map((strategyType) => ({
     type: TYPE,
     strategyType,
     name: "Bitrix24 SIP",
-    description: "",
     documentationURL: "https://github.com/bitrix24-sip/ha-bitrix24-sip/blob/main/docs/dashboards.md",
   }));
-  window.customStrategies.push(...entries);
+  (window.customStrategies ??= []).push(...entries);
   const describe = async () => {
-    const hass = document.querySelector("home-assistant")?.hass;
+    const { hass } = document.querySelector("home-assistant");
     if (!hass?.language) return;
     const texts = await loadTexts(hass);
     for (const entry of entries) entry.description = texts.description;
@@ -431,5 +312,6 @@ function listStrategies() {
   describe();
 }
 
-// The frontend puts a registry of its own in place of the browser's while it loads: what is defined before is not in it.
+// The frontend puts a registry of its own in place of the browser's while it loads: what is defined before is
+// not in it.
 globalThis.customElements?.whenDefined("home-assistant").then(register);
