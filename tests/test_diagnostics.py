@@ -84,6 +84,8 @@ async def test_entry(
     assert main["listed"] is True
     assert sales["registration"]["status_code"] == 403
     assert sales["registration"]["error_message"] == "**REDACTED**"
+    assert sales["failure"] == sales["registration"]
+    assert main["failure"] is None
     text = json.dumps(data)
     for secret in (
         DEFAULT_CODE,

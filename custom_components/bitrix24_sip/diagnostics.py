@@ -11,7 +11,7 @@ from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 
-from .bitrix24 import Bitrix24Error
+from .bitrix24 import Bitrix24Error, SipRegistration
 from .const import CONF_REG_IDS, CONF_WEBHOOK, DOMAIN
 from .coordinator import Bitrix24SipConfigEntry, Bitrix24SipCoordinator
 from .devices import reg_id_of
@@ -135,9 +135,6 @@ def _line(
 ) -> dict[str, Any]:
     """Return data about a line, under a number instead of its REG_ID."""
     reg_id = state.line.reg_id
-    registration = state.registration and asdict(state.registration)
-    if registration:
-        del registration["reg_id"]
     return {
         "line": number,
         "has_title": bool(state.line.title),
@@ -146,8 +143,19 @@ def _line(
         "connected": state.connected,
         "default_outgoing": reg_id == coordinator.data.default_outgoing,
         "error": _error(coordinator.monitor.roster.errors([reg_id]).get(reg_id)),
-        "registration": async_redact_data(registration, _REDACTED),
+        "registration": _registration(state.registration),
+        "failure": _registration(state.failure),
     }
+
+
+def _registration(registration: SipRegistration | None) -> dict[str, Any] | None:
+    """Return an answer of the portal, without its REG_ID."""
+    if registration is None:
+        return None
+    data = asdict(registration)
+    del data["reg_id"]
+    redacted: dict[str, Any] = async_redact_data(data, _REDACTED)
+    return redacted
 
 
 def _error(error: Bitrix24Error | None) -> dict[str, str] | None:
