@@ -415,14 +415,17 @@ async def test_an_unforeseen_exception(
 
     with monkeypatch.context() as patch:
         patch.setattr(IncidentTracker, "update", fail)
-        portal.lines[MAIN].drop()
-        await poll(3)
+        for reg_id in (SUPPORT, MAIN):
+            portal.lines[reg_id].drop()
+            await poll(2)
         assert state_of(hass, "binary_sensor.main_line_registration") == "off"
         assert caplog.text.count("Unexpected error updating") == 1
         assert state_of(hass, incident_of(hass, entry)) == "unavailable"
     portal.lines[SALES].drop()
     await poll(2)
-    assert attributes_of(hass, entry)["lines"] == ["Main line", "Sales"]
+    assert attributes_of(hass, entry)["reg_ids"] == [
+        str(reg_id) for reg_id in (MAIN, SALES, SUPPORT)
+    ]
 
 
 async def test_an_idle_poll_writes_nothing(
