@@ -1,5 +1,6 @@
 """What the tests share: a simulated portal, and Home Assistant set up on it."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
@@ -253,6 +254,15 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+async def until(reached: Callable[[], bool]) -> None:
+    """Run the event loop until a condition is met, without advancing the clock."""
+    for _ in range(100_000):
+        if reached():
+            return
+        await asyncio.sleep(0)
+    raise TimeoutError
 
 
 def asked(portal: Portal) -> list[int]:

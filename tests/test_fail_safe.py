@@ -34,6 +34,7 @@ from .conftest import (
     line_device,
     portal_entity,
     state_of,
+    until,
 )
 
 STATUS = "voximplant.sip.status"
@@ -44,15 +45,6 @@ REGISTRATION = "binary_sensor.main_line_registration"
 def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
     """Return the errors in the log."""
     return [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR]
-
-
-async def until(reached: Callable[[], bool]) -> None:
-    """Run the event loop until a condition is met, without advancing the clock."""
-    for _ in range(100_000):
-        if reached():
-            return
-        await asyncio.sleep(0)
-    raise TimeoutError
 
 
 @pytest.mark.parametrize(

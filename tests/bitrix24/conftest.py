@@ -1,5 +1,7 @@
 """The client of the simulated portal, without Home Assistant."""
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -26,3 +28,16 @@ async def call(
 @pytest.fixture(autouse=True)
 def custom_integrations() -> None:
     """Override the fixture of the other tests: Home Assistant is not needed here."""
+
+
+@pytest.fixture
+async def advance(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Stop the clock of the event loop's time limits; return how to advance it."""
+    now = asyncio.get_running_loop().time()
+
+    def advance(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
+    return advance

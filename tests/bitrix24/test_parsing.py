@@ -17,6 +17,8 @@ from custom_components.bitrix24_sip.bitrix24 import (
 )
 from custom_components.bitrix24_sip.bitrix24.errors import (
     Bitrix24Error,
+    ConnectionFailed,
+    Throttled,
     UnexpectedAnswer,
     error_of,
 )
@@ -143,6 +145,7 @@ def test_lines() -> None:
             "reg5": "",
             "reg6": None,
             "reg7": "x" * 5000,
+            "reg10": "&#65537;" * 100,
             "reg8": "  a\x07 {b} 😀\n<b>c</b> ",
             "74951230000": "+7 495 123-00-00",
             "reg": "no",
@@ -166,6 +169,7 @@ def test_lines() -> None:
             SipLine(5, ""),
             SipLine(6, ""),
             SipLine(7, "x" * 99 + "…"),
+            SipLine(10, "\U00010001" * 100),
             SipLine(8, "a {b} 😀 <b>c</b>"),
         )
     }
@@ -281,6 +285,11 @@ def test_malformed_connector(result: Any) -> None:
         ("something else", 403, "missing_permission"),
         ("something else", 401, "plan_restricted"),
         ("REST is available only by subscription.", 403, "plan_restricted"),
+        ("something else", 400, "missing_permission"),
+        ("something else", 402, "missing_permission"),
+        ("REST is part of a commercial plan", 403, "plan_restricted"),
+        ("Only for the extended plan", 403, "plan_restricted"),
+        ("No license for REST", 403, "plan_restricted"),
         ("Access denied! Application context required", 403, "unknown_error"),
         ("Access denied! User authorization required", 403, "invalid_webhook"),
         (
@@ -304,6 +313,7 @@ def test_meanings_of_access_denied(text: str, status: int, reason: str) -> None:
         ({"error": "ERROR_OAUTH"}, 200, "invalid_webhook"),
         ({"error": "PORTAL_BLOCKED_2"}, 200, "portal_closed"),
         ({"error": "X", "error_description": "Rate limit"}, 200, "throttled"),
+        ({"error": "X"}, 428, "unknown_error"),
         ({"error": "X"}, 429, "throttled"),
         ({"error": "X"}, 430, "unknown_error"),
         (
@@ -315,6 +325,7 @@ def test_meanings_of_access_denied(text: str, status: int, reason: str) -> None:
         ({"error": "X"}, 500, "server_error"),
         ({"error": "12"}, 200, "server_error"),
         ({"error_description": "broken"}, 200, "server_error"),
+        ({"error": {"code": "REG_ID_NOT_FOUND"}}, 200, "registration_not_found"),
     ],
 )
 def test_meanings_of_other_errors(
@@ -324,6 +335,39 @@ def test_meanings_of_other_errors(
     error = error_of(answer, status)
     assert error
     assert error.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("reason", "codes"),
+    [
+        ("invalid_webhook", "INVALID_CREDENTIALS NO_AUTH_FOUND AUTHORIZATION_ERROR"),
+        ("invalid_webhook", "EXPIRED_TOKEN INVALID_TOKEN USER_ACCESS_ERROR"),
+        ("invalid_webhook", "APPLICATION_NOT_FOUND WRONG_AUTH_TYPE"),
+        ("missing_scope", "INSUFFICIENT_SCOPE"),
+        ("missing_permission", "ALLOWED_ONLY_INTRANET_USER"),
+        ("plan_restricted", "PAYMENT_REQUIRED VERIFICATION_NEEDED"),
+        ("portal_closed", "PORTAL_DELETED"),
+        ("portal_overloaded", "OVERLOAD_LIMIT"),
+        ("telephony_missing", "ERROR_METHOD_NOT_FOUND"),
+        (
+            "telephony_missing",
+            "BITRIX_REST_V3_EXCEPTION_METHODNOTFOUNDEXCEPTION",
+        ),
+        ("registration_not_found", "REG_ID_NOT_FOUND"),
+        ("https_required", "INVALID_REQUEST"),
+        ("server_error", "CONNECT_ERROR CONNECTION_ERROR WRONG_ENCODING"),
+        ("server_error", "ERROR_CORE INTERNAL_SERVER_ERROR ERROR_UNEXPECTED_ANSWER"),
+        ("server_error", "INTERNAL_WRONG_TRANSPORT INTERNAL_WRONG_HANDLER_CLASS"),
+        ("throttled", "QUERY_LIMIT_EXCEEDED"),
+        ("operating_time_exceeded", "OPERATION_TIME_LIMIT"),
+    ],
+)
+def test_documented_codes(reason: str, codes: str) -> None:
+    """Codes are sent in upper or lower case, depending on the portal's version."""
+    for code in (*codes.split(), *codes.lower().split()):
+        error = error_of({"error": code})
+        assert error
+        assert (error.reason, error.code) == (reason, code)
 
 
 def test_no_error() -> None:
@@ -339,6 +383,8 @@ def test_text_of_an_error() -> None:
     assert str(error) == f"unknown_error (a_.-1{'x' * 56})"
     assert str(error_of({"error": ""})) == "server_error"
     assert str(error_of({"error": 0})) == "server_error (0)"
+    assert str(ConnectionFailed()) == "cannot_connect"
+    assert str(Throttled()) == "throttled"
 
 
 @pytest.mark.parametrize(
@@ -388,6 +434,7 @@ def test_limits_of_texts() -> None:
     assert clean("a\n" + "b" * 8, 10) == "a bbbbbbbb"
     assert clean("a" * 10, 10) == "a" * 10
     assert clean("a" * 11, 10) == "a" * 9 + "…"
+    assert clean("\n" * 29 + "a" * 11, 10) == "a" * 9 + "…"
     assert clean("a\ud800", 10) == "a?"
     assert clean("a\x07b", 10) == clean("a  b", 10) == "a b"
     word = parse_registration({"STATUS_RESULT": "X" * 65}, 1).status_result

@@ -1,8 +1,10 @@
 """A poll's requests, when some of them fail."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import asdict
 from time import monotonic, time
+from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
 import pytest
@@ -26,7 +28,7 @@ from custom_components.bitrix24_sip.bitrix24.errors import (
 )
 from dev.portal import METHODS, Portal
 from dev.portal.faults import FAULTS, ErrorReply, Hang, Hold, Result
-from tests.conftest import MAIN, SALES, SUPPORT
+from tests.conftest import MAIN, SALES, SUPPORT, asked, until
 
 STATUS = "voximplant.sip.status"
 LINES = "voximplant.line.get"
@@ -358,6 +360,39 @@ async def test_no_time_at_all(
     assert portal.commands(STATUS) == 0
 
 
+async def test_just_enough_time(
+    telephony: Telephony, portal: Portal, freezer: FrozenDateTimeFactory
+) -> None:
+    """A third is kept back for the cheap request, and a second is enough for the rest."""
+    answers = (await telephony.poll(ALL, seconds=1.5)).registrations
+    assert all(isinstance(answer, SipRegistration) for answer in answers.values())
+
+
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize(
+    ("passed", "answer"), [(54.5, SipRegistration), (55.5, RequestTimeout)]
+)
+async def test_time_kept_back_for_the_cheap_request(
+    telephony: Telephony,
+    portal: Portal,
+    advance: Callable[[float], None],
+    passed: float,
+    answer: type,
+    apart: bool,
+) -> None:
+    """Of the minute that a poll may take, five seconds are left for it."""
+    released = asyncio.Event()
+    portal.fault(Hold(released), times=1)
+    ask: Callable[..., Any] = telephony.ask_now if apart else telephony.poll
+    task = asyncio.create_task(ask(ALL))
+    await until(lambda: bool(portal.requests))
+    advance(passed)
+    released.set()
+    result = await task
+    answers = getattr(result, "registrations", result)
+    assert {type(found) for found in answers.values()} == {answer}
+
+
 async def test_a_line_whose_provider_hangs(
     telephony: Telephony, portal: Portal, freezer: FrozenDateTimeFactory
 ) -> None:
@@ -423,6 +458,32 @@ async def test_the_lock_is_not_released_in_time(
     released.set()
     assert isinstance((await action)[MAIN], SipRegistration)
     assert portal.commands(STATUS) == 1
+
+
+async def test_the_lock_is_not_released_for_a_later_request(
+    telephony: Telephony,
+    portal: Portal,
+    many: list[int],
+    advance: Callable[[float], None],
+) -> None:
+    """Lines that are not reached for this reason, too, come first in the next poll."""
+    first, second = asyncio.Event(), asyncio.Event()
+    portal.fault(Hold(first), times=1)
+    portal.fault(Hold(second), skip=1, times=1)
+    poll = asyncio.create_task(telephony.poll(many[:100], seconds=20))
+    await until(lambda: bool(portal.requests))
+    action = asyncio.create_task(telephony.ask_now([MAIN]))
+    await asyncio.sleep(0)
+    first.set()
+    await until(lambda: len(portal.requests) == 2)
+    advance(21)
+    answers = (await poll).registrations
+    assert all(isinstance(answers[r], SipRegistration) for r in many[:50])
+    assert all(isinstance(answers[r], RequestTimeout) for r in many[50:100])
+    second.set()
+    await action
+    await telephony.poll(many[:100])
+    assert asked(portal)[51:101] == many[50:100]
 
 
 async def test_ask_now(telephony: Telephony, portal: Portal) -> None:

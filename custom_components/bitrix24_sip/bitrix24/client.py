@@ -260,9 +260,10 @@ class Bitrix24Client:
             return RequestTimeout()
         except aiohttp.ClientSSLError:
             return InsecureConnection()
-        except aiohttp.ClientPayloadError, aiohttp.ClientConnectionError, OSError:
+        except aiohttp.ClientPayloadError, aiohttp.ClientConnectionError, UnicodeError:
+            # Some resolvers raise a UnicodeError if the host is an impossible name.
             return ConnectionFailed()
-        except aiohttp.ClientError, ValueError:
+        except aiohttp.ClientError:
             return UnexpectedAnswer()
 
     def _parse_response(
@@ -358,7 +359,7 @@ class Bitrix24Client:
             since = _number(first, "operating")
         if since is not None:
             per_call = max((seconds - since) / max(steps, 1), per_call)
-        resets_in = min(max(reset - finish, 0.0), OPERATING_WINDOW)
+        resets_in = min(reset - finish, OPERATING_WINDOW)
         self.operating[method] = OperatingTime(
             seconds, per_call, monotonic() + resets_in
         )

@@ -41,8 +41,6 @@ class Bitrix24Error(Exception):
 class TransientError(Bitrix24Error):
     """A fault that ends by itself: retry later."""
 
-    reason = "server_error"
-
 
 class ConnectionFailed(TransientError):
     """No connection: unknown host, refused, reset, closed half-way."""
@@ -113,8 +111,6 @@ class OperatingTimeExceeded(Throttled):
 
 class PermanentError(Bitrix24Error):
     """A fault that stays until somebody acts."""
-
-    reason = "unknown_error"
 
 
 class InvalidWebhook(PermanentError):
@@ -227,7 +223,7 @@ def error_of(answer: Mapping[str, Any], status: int = 200) -> Bitrix24Error | No
     if isinstance(code, Mapping):  # the form of REST version 3
         code = code.get("code")
     shown = _presentable(code)
-    text = str(answer.get("error_description") or "").casefold()
+    text = str(answer.get("error_description")).casefold()
     return _class_of(shown.upper(), text, status)(shown)
 
 
