@@ -22,6 +22,7 @@ from custom_components.bitrix24_sip.bitrix24.errors import (
     UnexpectedAnswer,
     error_of,
 )
+from custom_components.bitrix24_sip.bitrix24.sip_codes import Cause
 from custom_components.bitrix24_sip.bitrix24.telephony import (
     MAX_MESSAGE,
     MAX_TITLE,
@@ -98,9 +99,14 @@ def test_registered() -> None:
         ({"STATUS_RESULT": "resting"}, "status", None),
         ({"STATUS_RESULT": "resting"}, "registered", False),
         ({"STATUS_RESULT": "resting"}, "settled", False),
+        ({"STATUS_RESULT": "wait"}, "status", RegistrationStatus.WAIT),
         ({"STATUS_RESULT": "wait"}, "settled", False),
+        ({"STATUS_RESULT": "in_progress"}, "status", RegistrationStatus.IN_PROGRESS),
         ({"STATUS_RESULT": "in_progress"}, "settled", False),
         ({"STATUS_RESULT": "error"}, "settled", True),
+        ({"STATUS_RESULT": "error"}, "cause", Cause.OTHER),
+        ({"STATUS_RESULT": "wait"}, "cause", Cause.NO_ANSWER),
+        ({"STATUS_RESULT": "success"}, "cause", None),
         ({"STATUS_RESULT": "error"}, "registered", False),
     ],
 )
@@ -110,6 +116,12 @@ def test_registration_in_all_its_types(
     """Numbers as strings, null, '', and PHP's [] for {}."""
     registration = parse_registration(REGISTERED | change, 201001)
     assert getattr(registration, field) == value
+
+
+def test_a_status_alone() -> None:
+    """Everything else may be missing."""
+    registration = parse_registration({"STATUS_RESULT": "error"}, 201001)
+    assert registration == SipRegistration(201001, "error")
 
 
 @pytest.mark.parametrize(
@@ -166,8 +178,8 @@ def test_lines() -> None:
             SipLine(201001, "Основная линия"),
             SipLine(201003, 'Sales & "Support"'),
             SipLine(4, "&lt;"),
-            SipLine(5, ""),
-            SipLine(6, ""),
+            SipLine(5),
+            SipLine(6),
             SipLine(7, "x" * 99 + "…"),
             SipLine(10, "\U00010001" * 100),
             SipLine(8, "a {b} 😀 <b>c</b>"),
@@ -206,6 +218,7 @@ def test_malformed_list(result: Any) -> None:
         ),
         ({"PAID": "Y"}, SipConnector(True)),
         ({"PAID": "0"}, SipConnector(False)),
+        ({"PAID": "N"}, SipConnector(False)),
         ({"PAID": None, "FREE_MINUTES": -5}, SipConnector()),
         ({"PAID": "perhaps"}, SipConnector()),
         (

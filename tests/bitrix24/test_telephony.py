@@ -228,6 +228,15 @@ async def test_the_list_alone_is_refused(telephony: Telephony, portal: Portal) -
     assert isinstance(answers.connector, SipConnector)
 
 
+async def test_what_is_not_needed_is_refused(
+    telephony: Telephony, portal: Portal
+) -> None:
+    """Without lines, too, that is no reason to refuse the poll."""
+    portal.fault(FAULTS["missing_permission"], method="voximplant.line.outgoing.get")
+    answers = await telephony.poll([], with_outgoing=True)
+    assert isinstance(answers.outgoing, MissingPermission)
+
+
 async def test_the_delay_is_measured(telephony: Telephony, portal: Portal) -> None:
     """Each answer tells how long the portal takes for a command."""
     await telephony.poll(ALL)

@@ -256,10 +256,10 @@ class Telephony:
                 errors |= answer.errors
         if failure and not answered:
             raise failure
-        if answered and errors and not partial:
+        if errors and not partial:
             _raise_common_refusal(errors, results, plan.requests)
         if not answered:
-            results |= await self._probe(max(ends - monotonic(), SHORTEST_REQUEST))
+            results = await self._probe(max(ends - monotonic(), SHORTEST_REQUEST))
             errors.pop("lines", None)
         errors |= {_key(reg_id): RequestTimeout() for reg_id in plan.resting}
         self.samples |= {key: results[key] for key in _PARSERS if key in results}
@@ -312,7 +312,7 @@ def _raise_common_refusal(
     keys = [_key(reg_id) for chunk in requests for reg_id in chunk]
     others = [key for key in _NEEDED if key in errors or key in results]
     refusals = [errors.get(key) for key in keys or others]
-    first = refusals[0]
+    first = next(iter(refusals), None)
     if isinstance(first, PermanentError | Throttled) and all(
         type(refusal) is type(first) for refusal in refusals
     ):
