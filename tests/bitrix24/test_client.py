@@ -181,23 +181,30 @@ async def test_no_retry_for_other_errors(
     assert len(portal.requests) == 1
 
 
-@pytest.mark.parametrize(("bound", "pauses"), [(min, [0.5, 1.5]), (max, [1.0, 3.0])])
-async def test_pauses_before_retries(
-    client: Bitrix24Client,
-    portal: Portal,
-    monkeypatch: pytest.MonkeyPatch,
-    bound: Callable[..., float],
-    pauses: list[float],
-) -> None:
-    """They have a random length, so that clients do not return all at once."""
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Do not sleep; provide the seconds of each sleep."""
     slept: list[float] = []
 
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    return slept
+
+
+@pytest.mark.parametrize(("bound", "pauses"), [(min, [0.5, 1.5]), (max, [1.0, 3.0])])
+async def test_pauses_before_retries(
+    client: Bitrix24Client,
+    portal: Portal,
+    monkeypatch: pytest.MonkeyPatch,
+    slept: list[float],
+    bound: Callable[..., float],
+    pauses: list[float],
+) -> None:
+    """They have a random length, so that clients do not return all at once."""
     monkeypatch.setattr(client_module, "RETRY_PAUSES", RETRY_PAUSES)
     monkeypatch.setattr(random, "uniform", bound)
-    monkeypatch.setattr(asyncio, "sleep", sleep)
     portal.fault(FAULTS["nginx_503"])
     with pytest.raises(ServerFault):
         await call(client, "profile")
@@ -209,12 +216,14 @@ async def test_retries_stay_within_the_time(
     portal: Portal,
     monkeypatch: pytest.MonkeyPatch,
     freezer: FrozenDateTimeFactory,
+    slept: list[float],
 ) -> None:
     """There is no retry when its pause would leave nothing of the poll's time."""
     monkeypatch.setattr(client_module, "RETRY_PAUSES", ((30.0, 30.0),))
     portal.fault(Cut())
     with pytest.raises(ConnectionFailed):
         await call(client, "profile", seconds=30)
+    assert not slept
     assert len(portal.requests) == 1
 
 
