@@ -463,7 +463,8 @@ def test_what_is_a_change() -> None:
         (70, UP, 4),
         (70, reason, 4),
         (70, NOT_KNOWN, 3),
-        (80, DOWN, 4),
+        (80, reason, 4),
+        (90, no_reason, 4),
     ):
         line.change(at, state)
         assert (line.changes, line.state >= DOWN) == (changes, state >= DOWN)
@@ -676,10 +677,11 @@ def test_clock_that_is_behind_twice() -> None:
     story.show(UP, 10)
     for _ in range(2):
         story.wall -= 60 * 60
-        story.show(UP, 59)
+        story.show(DOWN, 59)
         story.wall += 60
         story.show(UP, 10)
     assert story.minutes == (30, 0, 0)
+    assert story.outages() == []
 
 
 @pytest.mark.parametrize("state", [UP, DOWN])
@@ -705,7 +707,8 @@ def test_outages_of_a_clock_that_was_ahead(
     now: int, last: tuple[int, int, int] | None, outages_from: int
 ) -> None:
     """Those that are yet to come are discarded, also where they are older than the log."""
-    line, now = LineUptime(kept=2), START + now
+    uptime, now = PortalUptime(kept=2), START + now
+    line = uptime.lines[1] = LineUptime(kept=2)
     for at in range(START, START + 120_000, 100):
         for after, state in ((0, UP), (50, DOWN), (60, NOT_KNOWN), (90, DOWN)):
             line.change(at + after, state)
@@ -713,8 +716,10 @@ def test_outages_of_a_clock_that_was_ahead(
     line.change(now, UP)
     line.change(now + 60, DOWN)
     line.change(now + 120, UP)
-    end = now + 180
-    [*told, new] = line.outages(START, end, end, PortalUptime().reasons)
+    uptime.now = end = now + 180
+    uptime = restarted(uptime, kept=2)
+    line = uptime.lines[1]
+    [*told, new] = line.outages(START, end, end, uptime.reasons)
     assert new == Outage(now + 60, now + 120, 60, Reason())
     assert line.outages_from == START + outages_from
     if last:
@@ -963,6 +968,13 @@ def stored() -> dict[str, Any]:
     data: dict[str, Any] = json.loads(json.dumps(story.uptime.as_dict()))
     PortalUptime.restore(data)
     return data
+
+
+def test_line_that_was_never_known() -> None:
+    """It is stored like any other."""
+    uptime = PortalUptime()
+    uptime.record(shown(NOT_KNOWN), START, 0)
+    assert restarted(uptime).lines[1].figures(START, START + 60) == Figures(60)
 
 
 def test_what_can_be() -> None:

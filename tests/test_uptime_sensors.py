@@ -26,6 +26,7 @@ from homeassistant.const import (
 )
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
+from homeassistant.util import dt as dt_util
 
 from .conftest import MAIN, SALES, Poll, SetUp, portal_entity, state_of
 
@@ -217,6 +218,22 @@ async def test_restart(
     assert known(hass, DAY) == 8
 
 
+async def test_the_last_seconds_before_an_unload(
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    minutes: Poll,
+    freezer: FrozenDateTimeFactory,
+    hass_storage: dict[str, Any],
+) -> None:
+    """They are recorded, too."""
+    await minutes(2)
+    freezer.tick(timedelta(seconds=20))
+    now = int(dt_util.utcnow().timestamp())
+    assert entry.runtime_data.uptime.uptime.now == now - 20
+    await hass.config_entries.async_unload(entry.entry_id)
+    assert hass_storage[f"{DOMAIN}.uptime.{entry.entry_id}"]["data"]["until"] == now
+
+
 async def test_crash(
     hass: HomeAssistant,
     portal: Portal,
@@ -402,6 +419,21 @@ async def test_an_unforeseen_exception_when_a_sensor_is_added(
     await minutes(61)
     assert state_of(hass, MONTH) == "100.0"
     assert portal_entity(hass, entry, "uptime_30d") == "100.0"
+
+
+async def test_an_outage_refreshes_the_figures_of_its_line(
+    hass: HomeAssistant, portal: Portal, entry: MockConfigEntry, minutes: Poll
+) -> None:
+    """Those of the other lines are refreshed once an hour only."""
+    other = "sensor.sales_uptime_1_day"
+    await minutes(61)
+    assert (known(hass, DAY), known(hass, other)) == (4, 4)
+    await minutes(38)
+    portal.lines[MAIN].drop()
+    await minutes(2)
+    assert (known(hass, DAY), known(hass, other)) == (6, 4)
+    await minutes(20)
+    assert (known(hass, DAY), known(hass, other)) == (8, 8)
 
 
 async def test_figures_without_an_enabled_sensor(
