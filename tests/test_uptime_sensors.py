@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 import json
 from pathlib import Path
+import re
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
@@ -28,7 +29,7 @@ from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 
-from .conftest import MAIN, SALES, Poll, SetUp, portal_entity, state_of
+from .conftest import MAIN, SALES, SUPPORT, Poll, SetUp, portal_entity, state_of
 
 DAY, MONTH = "sensor.main_line_uptime_1_day", "sensor.main_line_uptime_30_days"
 OUTAGES = "sensor.main_line_outages_30_days"
@@ -149,8 +150,10 @@ async def test_idle_polls_write_nothing(
     hass.bus.async_listen(
         EVENT_STATE_REPORTED, wrote, event_filter=callback(lambda _: True)
     )
+    refreshed = []
+    entry.runtime_data.uptime.async_add_listener(lambda: refreshed.append(True))
     await minutes(58)
-    assert written == []
+    assert written == refreshed == [], "the sensors are not even updated"
     await minutes(61)
     # What is known grows by 4 % of a day, and by less than 1 % of a month.
     assert sorted(written) == [
@@ -365,6 +368,7 @@ async def test_damaged_file_that_cannot_be_moved(
     assert state_of(hass, OUTAGES) == STATE_UNKNOWN
     assert path.read_text() == "[]"
     assert f"kept as {path}, and no new one is written" in caplog.text
+    assert re.search(r"cannot be read: \w+Error\(.*\)\. Recording", caplog.text)
 
 
 @pytest.mark.parametrize("what", ["LineUptime.change", "LineUptime.figures"])
@@ -441,7 +445,10 @@ async def test_figures_without_an_enabled_sensor(
 ) -> None:
     """They are not computed."""
     await minutes(61)
-    assert {days for _, days in entry.runtime_data.uptime.data} == {1, 30}
+    assert entry.runtime_data.uptime.data.keys() == {
+        (None, 30),
+        *((reg_id, days) for reg_id in (MAIN, SALES, SUPPORT) for days in (1, 30)),
+    }
 
 
 async def test_an_unforeseen_exception_when_saving(

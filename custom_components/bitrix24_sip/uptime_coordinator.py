@@ -91,10 +91,10 @@ class UptimeCoordinator(DataUpdateCoordinator[UptimeFigures]):
             self._store.make_read_only()
             kept = f"{path}, and no new one is written"
         LOGGER.error(
-            "The stored uptime of %s cannot be read: %s. Recording starts over; the "
+            "The stored uptime of %s cannot be read: %r. Recording starts over; the "
             "file is kept as %s",
             self._entry.title,
-            exception or type(exception).__name__,
+            exception,  # some have no text
             kept,
         )
 
