@@ -276,6 +276,8 @@ async def test_a_line_and_a_portal_that_go(
     key = f"{DOMAIN}.uptime.{entry.entry_id}"
     assert str(SALES) not in hass_storage[key]["data"]["lines"]
     assert str(MAIN) in hass_storage[key]["data"]["lines"]
+    await minutes(30)
+    assert SALES not in {reg_id for reg_id, _ in entry.runtime_data.uptime.data}
     await hass.config_entries.async_remove(entry.entry_id)
     assert key not in hass_storage
 
