@@ -320,7 +320,7 @@ async def test_a_host_that_cannot_be_looked_up(socket_enabled: None) -> None:
     connector = aiohttp.TCPConnector(resolver=StrictResolver())
     async with aiohttp.ClientSession(connector=connector) as session:
         client = Bitrix24Client(
-            session, Webhook.parse(f"https://{'a' * 64}.com/rest/1/abcdefghij0/")
+            session, Webhook.parse(f"https://{'a.' * 200}com/rest/1/abcdefghij0/")
         )
         with pytest.raises(ConnectionFailed):
             await call(client, "profile")

@@ -36,6 +36,10 @@ NORMAL = f"https://acme.bitrix24.ru/rest/1/{CODE}/"
             f"https://xn--80awhdgm.xn--p1ai/rest/1/{CODE}/",
         ),
         (
+            f"https://{'a' * 63}.ru/rest/1/{CODE}/",
+            f"https://{'a' * 63}.ru/rest/1/{CODE}/",
+        ),
+        (
             f"https://b24.example.org:8443/rest/17/{CODE}/",
             f"https://b24.example.org:8443/rest/17/{CODE}/",
         ),
@@ -89,6 +93,9 @@ def test_normal_form(pasted: str, normal: str) -> None:
         (f"https://[::1/rest/1/{CODE}/", "wrong_host"),
         (f"https:///rest/1/{CODE}/", "wrong_host"),
         (f"https://ac me.bitrix24.ru/rest/1/{CODE}/", "wrong_host"),
+        (f"https://acme..ru/rest/1/{CODE}/", "wrong_host"),
+        (f"https://acme-.ru/rest/1/{CODE}/", "wrong_host"),
+        (f"https://{'a' * 64}.ru/rest/1/{CODE}/", "wrong_host"),
         (f"https://{'ä' * 80}.de/rest/1/{CODE}/", "wrong_host"),
         (f"https://me:pw@acme.bitrix24.ru/rest/1/{CODE}/", "user_info"),
         ("https://acme.bitrix24.ru/", "not_a_webhook"),

@@ -9,7 +9,8 @@ from urllib.parse import SplitResult, urlsplit
 _WRAPPING = " \t\r\n\"'`<>«»“”\ufeff\u200b\u200c\u200d\u2060\u00a0"
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 _LOCAL_SUFFIXES = (".local", ".lan", ".home.arpa", ".internal", ".localhost")
-_HOST = re.compile(r"[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?|\[[0-9a-f:.]+\]")
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\]")
 # The longest part of the secret that may appear anywhere, in characters.
 _SHOWN_AT_MOST = 4
 
