@@ -476,6 +476,7 @@ def test_back_while_home_assistant_was_not_running() -> None:
         {"incident": None, "left": {}, "registered": ["x"], "losses": {}},
         {"incident": None, "left": {}, "registered": [], "losses": {"1": ["x"]}},
         EMPTY | {"ended": {"1": "x"}},
+        EMPTY | {"registered": None},
         {"incident": {}, "left": {}, "registered": [65], "losses": {}},
         {"incident": 1, "left": {}, "registered": [65], "losses": {}},
     ],
@@ -634,6 +635,8 @@ def test_lost_again() -> None:
         (215, "A- B- C+"),
         (240, "A+ B+ C+"),
         (1980, "A+ B+ C+"),
+        (3780, "A- B+ C+"),
+        (3785, "A- B+ C+"),
     ):
         told += tracker.update(lines(shown), START + timedelta(seconds=seconds))
         tracker = restarted(tracker)
@@ -642,6 +645,7 @@ def test_lost_again() -> None:
         ("ended", []),
         ("began", [65]),
         ("ended", [65]),
+        ("began", []),
     ]
 
 
@@ -746,10 +750,29 @@ def test_not_open_before_it_is_told() -> None:
 
 
 def test_next_change() -> None:
-    """It is known when the incident ends if nothing happens."""
+    """It is known when there is something to tell if nothing happens."""
     tracker = IncidentTracker()
-    assert tracker.next_change(START) is None
-    follow(tracker, (0, "A+ B+"), (30, "A- B+"), (35, "A- B+"))
-    assert tracker.next_change(START) is None
+
+    def next_change(seconds: int) -> float | None:
+        return tracker.next_change(START + timedelta(seconds=seconds))
+
+    assert next_change(0) is None
+    follow(tracker, (0, "A+ B+"), (30, "A- B+"))
+    assert next_change(32) == 8, "the loss is told without the follow-up poll"
+    assert follow(tracker, (40, "A- B+")) == [(40, "began", "A")]
+    assert next_change(40) is None
     follow(tracker, (60, "A+ B+"))
-    assert tracker.next_change(START + timedelta(seconds=80)) == 100
+    assert next_change(80) == 100, "the end"
+    follow(tracker, (80, "A+ B-"), (82, "A+ B+"))
+    assert next_change(82) == 8
+
+
+def test_when_a_line_is_back_and_lost_again() -> None:
+    """The first time of each is kept."""
+    tracker = IncidentTracker()
+    signs = enumerate("+--+-+-+")
+    follow(tracker, *((30.0 * at, f"A{sign} B+") for at, sign in signs))
+    assert tracker.incident
+    line = tracker.incident.lines[ord("A")]
+    assert line.back_at == START + timedelta(seconds=90)
+    assert line.relapsed_at == START + timedelta(seconds=120)
