@@ -128,7 +128,7 @@ FAILURES = {
     "a short fault": "0 fail 403, 60 fault 403, 120 progress 403, 180 - 403",
     "a long fault": "0 fail 403, 60 fault 403, 180 - -, 240 progress -, 360 - none",
     "a permanent error": "0 fail 403, 60 revoked -, 120 progress -, 240 - none",
-    "an attempt, a fault": "0 fail 403, 60 wait 403, 240 wait 403, 300 fault 403",
+    "an attempt, a fault": "0 fail 403, 60 wait 403, 240 wait 403, 300 fault 403, 330 progress 403",
     "unsettled, a fault": "0 ok -, 60 wait -, 180 wait none, 240 fault none, 360 - -",
 }
 
