@@ -245,6 +245,15 @@ def test_slower_as_the_operating_time_is_used(seconds: float, interval: float) -
     assert polled(schedule, 1000, time=time)[1] == pytest.approx(interval, abs=0.01)
 
 
+@pytest.mark.parametrize(("seconds", "interval"), [(HALF, 60), (HALF + 1e-6, 501)])
+def test_half_of_the_operating_time(seconds: float, interval: float) -> None:
+    """Up to half nothing is slower, however many lines there are."""
+    schedule = Schedule(60)
+    time = used(seconds, resets_at=1500)
+    lines = list(range(1000))
+    assert polled(schedule, 1000, time=time, lines=lines)[1] == interval
+
+
 def test_four_times_the_interval_at_most() -> None:
     """The interval does not grow further if the oldest bucket expires soon."""
     schedule = Schedule(60)
