@@ -228,7 +228,7 @@ class PortalIncident(PortalEntity[None], EventEntity):
             self._muted_until = dt_util.parse_datetime(data.get("muted_until") or "")
         self._follow()
         if self.hass.is_running and self._tracker.is_open:
-            self._fire_on_bus("continues", {**self.state_attributes, **self._course})
+            self._fire_continues()
 
     @override
     async def async_will_remove_from_hass(self) -> None:
@@ -322,7 +322,7 @@ class PortalIncident(PortalEntity[None], EventEntity):
         self._course = course
         self.async_write_ha_state()
         if relapsed:
-            self._fire_on_bus("continues", {**self.state_attributes, **self._course})
+            self._fire_continues()
 
     def _course_of(self, lines: Mapping[int, LostLine]) -> dict[str, Any]:
         """Return what has become of the lines of an incident."""
@@ -349,6 +349,10 @@ class PortalIncident(PortalEntity[None], EventEntity):
         """Return the device of a line."""
         device = line_device(self.hass, self.coordinator.config_entry.entry_id, reg_id)
         return device.id if device else None
+
+    def _fire_continues(self) -> None:
+        """Tell on the event bus what has become of the open incident."""
+        self._fire_on_bus("continues", {**self.state_attributes, **self._course})
 
     def _fire_on_bus(self, event_type: str, attributes: dict[str, Any]) -> None:
         """Fire the event on the event bus."""

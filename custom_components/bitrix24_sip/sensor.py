@@ -68,11 +68,9 @@ def _failure(_: PortalState, line: LineState) -> dict[str, int | str | None] | N
     }
 
 
-def _cause(_: PortalState, line: LineState) -> dict[str, str] | None:
+def _cause(_: PortalState, line: LineState) -> dict[str, str | None] | None:
     """Return the problem, for those who have the status on their dashboard."""
-    return (
-        {"cause": line.failure.cause} if line.failure and line.failure.cause else None
-    )
+    return {"cause": line.failure.cause} if line.failure else None
 
 
 # In this order they are added, and updated: details first (see `UpdateOrder`). Those that
